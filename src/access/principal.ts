@@ -1,0 +1,49 @@
+// Who is asking. For now development's single operator, by key or by cookie; nobody else is anybody.
+import { getCookie } from "hono/cookie";
+import { createMiddleware } from "hono/factory";
+import type { AppEnv } from "../app-env.ts";
+import { type Env, settingsFrom } from "../env.ts";
+import { now } from "../platform/clock.ts";
+import { refuse } from "../platform/refusal.ts";
+import { isSameText, openSession } from "./session.ts";
+
+export interface Principal {
+  /** Name for audit and display. */
+  readonly name: string;
+  readonly workspace: string;
+  readonly by: "key" | "cookie";
+}
+
+export const SESSION_COOKIE = "osa_session";
+
+/** Lets only a known principal pass. A cookie counts only on requests from our own pages. */
+export const requirePrincipal = createMiddleware<AppEnv>(async function requirePrincipal(c, next) {
+  const principal = await identify(c.env, c.req.header("Authorization"), getCookie(c, SESSION_COOKIE));
+  if (principal === undefined) {
+    return c.var.problem(refuse("authentication_failed", { members: { auth_methods: ["Bearer", "session"] } }), {
+      "WWW-Authenticate": 'Bearer realm="osa-edge"',
+    });
+  }
+  if (principal.by === "cookie" && !isOwnOrigin(c.req.raw)) return c.var.problem(refuse("origin_refused"));
+  c.set("principal", principal);
+  return next();
+});
+
+async function identify(env: Env, authorization: string | undefined, cookie: string | undefined): Promise<Principal | undefined> {
+  const { development, workspace, sessionSecret } = settingsFrom(env);
+  const key = /^Bearer ([^\s]+)$/i.exec(authorization ?? "")?.[1];
+  if (key !== undefined) {
+    const isKnown = development?.apiKey !== undefined && (await isSameText(key, development.apiKey));
+    return isKnown ? { name: "development key", workspace, by: "key" } : undefined;
+  }
+  if (cookie === undefined || sessionSecret === undefined || development === undefined) return undefined;
+  const session = await openSession(cookie, sessionSecret, now());
+  return session && { name: session.subject, workspace, by: "cookie" };
+}
+
+/** Requests that only read may come from anywhere a browser sends the cookie; writes and sockets may not. */
+export function isOwnOrigin(request: Request): boolean {
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (isRead && request.headers.get("Upgrade") === null) return true;
+  return request.headers.get("Origin") === new URL(request.url).origin;
+}

@@ -1,0 +1,112 @@
+// What an agent hands over, in the two families OPAL is known to use. Checked softly: what nobody knows is kept and marked.
+import { z } from "zod";
+
+const text = z.string();
+const share = z.number().min(0).max(100);
+
+/** One schema for all nine agents. */
+const sharedOutput = z.looseObject({
+  hero: z.looseObject({
+    title: text,
+    promise: text,
+    metrics: z.array(z.looseObject({ label: text, value: text, hint: text.optional() })),
+    confidence: share.optional(),
+  }),
+  overview: z.looseObject({ summary: text, keyPoints: z.array(text) }),
+  insights: z.array(z.looseObject({ title: text, description: text })).min(1),
+  opportunities: z.array(z.looseObject({ label: text })).min(1),
+  nextSteps: z.array(z.looseObject({ label: text })).min(1),
+  meta: z.looseObject({ tier: text }),
+});
+
+/** The older family: a common base, then fields of the agent's own. */
+const executionResults = z.looseObject({
+  summary: text,
+  recommendations: z.array(z.unknown()),
+  confidence_score: share.optional(),
+  insights: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional(),
+});
+
+export type ResultFamily = "shared" | "execution_results" | "unrecognised" | "none";
+
+export interface RecognisedOutput {
+  readonly family: ResultFamily;
+  /** 0 to 1, whichever scale the sender used; null when it gave none. */
+  readonly confidence: number | null;
+  readonly insights: number;
+  readonly recommendations: number;
+}
+
+export function recogniseOutput(output: unknown): RecognisedOutput {
+  const shared = sharedOutput.safeParse(output);
+  if (shared.success) {
+    const { hero, insights, opportunities } = shared.data;
+    const confidence = normaliseConfidence(hero.confidence);
+    return { family: "shared", confidence, insights: insights.length, recommendations: opportunities.length };
+  }
+  const older = executionResults.safeParse(output);
+  if (older.success) {
+    const { insights, recommendations, confidence_score } = older.data;
+    return {
+      family: "execution_results",
+      confidence: normaliseConfidence(confidence_score),
+      insights: Array.isArray(insights) ? insights.length : Object.keys(insights ?? {}).length,
+      recommendations: recommendations.length,
+    };
+  }
+  return { family: "unrecognised", confidence: null, insights: 0, recommendations: 0 };
+}
+
+/** OPAL's agents say 0 to 100, its envelopes 0 to 1; anything else is no confidence. */
+export function normaliseConfidence(value: unknown): number | null {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < 0 || value > 100) return null;
+  return value > 1 ? value / 100 : value;
+}
+
+/** The normalised result of one agent, as it is stored beside the log. */
+export const storedResult = z.object({
+  agent_id: z.string(),
+  outcome: z.enum(["completed", "failed", "timed_out"]),
+  family: z.enum(["shared", "execution_results", "unrecognised", "none"]),
+  confidence: z.number().nullable(),
+  output: z.unknown(),
+  error: z.string().nullable(),
+});
+
+export type StoredResult = z.infer<typeof storedResult>;
+
+export interface ResultSummary {
+  readonly headline: string;
+  readonly metrics: readonly { readonly label: string; readonly value: string }[];
+}
+
+const HEADLINE_CHARACTERS = 240;
+const METRICS = 3;
+
+/** The few words a row has room for. */
+export function summariseResult(result: StoredResult): ResultSummary {
+  const shared = sharedOutput.safeParse(result.output);
+  if (shared.success) {
+    const { hero } = shared.data;
+    return { headline: shorten(hero.promise), metrics: hero.metrics.slice(0, METRICS).map(pickMetric) };
+  }
+  const older = executionResults.safeParse(result.output);
+  if (older.success) return { headline: shorten(older.data.summary), metrics: numbersOf(older.data) };
+  if (result.error !== null) return { headline: shorten(result.error), metrics: [] };
+  return { headline: "The result has a form nobody knows; it is kept as received.", metrics: [] };
+}
+
+function pickMetric({ label, value }: { label: string; value: string }) {
+  return { label: shorten(label), value: shorten(value) };
+}
+
+function numbersOf(output: Record<string, unknown>): { label: string; value: string }[] {
+  return Object.entries(output)
+    .filter((entry): entry is [string, number] => typeof entry[1] === "number" && entry[0] !== "confidence_score")
+    .slice(0, METRICS)
+    .map(([name, value]) => ({ label: shorten(name.replaceAll("_", " ")), value: String(value) }));
+}
+
+function shorten(long: string): string {
+  return long.length <= HEADLINE_CHARACTERS ? long : `${long.slice(0, HEADLINE_CHARACTERS - 1)}…`;
+}

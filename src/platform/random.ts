@@ -1,0 +1,14 @@
+// The only place that makes randomness; pure code gets it as an argument.
+
+const BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/** A number in [0, 1). */
+export function random(): number {
+  return Math.random();
+}
+
+/** Unpredictable letters and digits: 5 of them separate runs of one millisecond, 20 make an id on their own. */
+export function randomLetters(count: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(count));
+  return Array.from(bytes, (byte) => BASE36.charAt(byte % BASE36.length)).join("");
+}

@@ -1,0 +1,21 @@
+// A verified and normalised delivery on its way to the object that owns its run.
+import type { Delivery, Report } from "./run/commands.ts";
+import type { Verdict } from "./run/events.ts";
+
+export interface IncomingDelivery {
+  readonly delivery: Delivery;
+  /** Two deliveries with the same key and the same bytes are one. */
+  readonly dedupKey: string;
+  /** The body exactly as received. */
+  readonly raw: Uint8Array;
+  readonly reports: readonly Report[];
+  /** Normalised results the reports refer to, as JSON. */
+  readonly results: readonly { readonly bodyId: string; readonly bytes: Uint8Array }[];
+}
+
+export type DeliveryOutcome =
+  | { readonly outcome: "recorded"; readonly deliveryId: string; readonly verdict: Verdict; readonly reason: string | null; readonly events: readonly string[] }
+  /** `deliveryId` is that of the first one. */
+  | { readonly outcome: "duplicate"; readonly deliveryId: string }
+  /** No run of this object's name exists. */
+  | { readonly outcome: "unknown" };

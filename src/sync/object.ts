@@ -1,0 +1,304 @@
+// One force sync. The object owns the run's log and is its single writer:
+//   something arrives (start, delivery, cancel, time) > decide > append to the journal > tell everyone > arm the alarm.
+// Nothing is needed in memory; an evicted or killed object goes on from its journal.
+import { DurableObject } from "cloudflare:workers";
+import { drizzle } from "drizzle-orm/d1";
+import { type Env, settingsFrom } from "../env.ts";
+import { startWorkflow } from "../opal/client.ts";
+import { now } from "../platform/clock.ts";
+import { objectName } from "../platform/ids.ts";
+import { closeStalled, type NumberedLog, nextStall, openSocket, pumpSockets, receiveMessage } from "../platform/live.ts";
+import { describeError, log } from "../platform/log.ts";
+import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
+import { problemResponse } from "../platform/problem.ts";
+import { random } from "../platform/random.ts";
+import { type Refusal, refuse } from "../platform/refusal.ts";
+import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
+import { Journal } from "./journal.ts";
+import { project } from "./projection.ts";
+import { type RunReport, reportOf } from "./report.ts";
+import type { Command } from "./run/commands.ts";
+import { nextWakeUp } from "./run/deadlines.ts";
+import { decide } from "./run/decide.ts";
+import type { Decision } from "./run/draft.ts";
+import type { RunEvent, RunRequest } from "./run/events.ts";
+import { isEnded, type KnownRun, openAttempt, type Run } from "./run/state.ts";
+
+const TO_D1 = "d1";
+const TO_WORKSPACE = "workspace";
+
+/** Armed before anything is tried, so that an alarm whose handler dies comes back, in ms. */
+const SAFETY_ALARM_MS = 60_000;
+/** How long a cancel waits for the aborted call to end before it answers "not confirmed yet", in ms. */
+const CANCEL_WAIT_MS = 2_000;
+
+export type CancelOutcome = { readonly ok: true; readonly run: KnownRun; readonly isConfirmed: boolean } | Refusal;
+
+export class SyncSession extends DurableObject<Env> {
+  readonly #journal: Journal;
+  readonly #outboxInFlight = new Set<string>();
+  #run: Run;
+  /** The call to OPAL under way in this instance. */
+  #call: { readonly cancel: AbortController; readonly ended: Promise<void> } | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#journal = new Journal(ctx.storage);
+    this.#run = this.#journal.load();
+  }
+
+  /** Begins the run; a second call with the same request changes nothing. */
+  async start(request: RunRequest): Promise<RunReport | undefined> {
+    this.#journal.create();
+    this.#change({ type: "start", request });
+    return this.#moved();
+  }
+
+  /** Begins a run that OPAL started without us. */
+  async adopt(request: RunRequest, remoteId: string): Promise<RunReport | undefined> {
+    this.#journal.create();
+    this.#change({ type: "adopt", request, remoteId });
+    return this.#moved();
+  }
+
+  async deliver(incoming: IncomingDelivery): Promise<DeliveryOutcome> {
+    if (this.#run.status === "absent") return { outcome: "unknown" };
+    const first = this.#journal.repeat(incoming);
+    if (first !== undefined) return { outcome: "duplicate", deliveryId: first };
+    const { delivery, reports } = incoming;
+    const decision = this.#change({ type: "deliver", delivery, reports }, () => this.#journal.keep(incoming));
+    if (!decision.ok) return { outcome: "unknown" };
+    await this.#moved();
+    const { deliveryId } = delivery;
+    const recorded = decision.events.find((event) => event.type === "delivery_recorded");
+    return {
+      outcome: "recorded",
+      deliveryId,
+      verdict: recorded?.verdict ?? "processed",
+      reason: recorded?.reason ?? null,
+      events: decision.events.map((event) => event.type),
+    };
+  }
+
+  async cancel(actor: string): Promise<CancelOutcome> {
+    const decision = this.#change({ type: "cancel", actor, callInFlight: this.#call !== undefined, jitter: random() });
+    if (!decision.ok) return decision;
+    if (this.#call) {
+      this.#call.cancel.abort();
+      await Promise.race([this.#call.ended, sleep(CANCEL_WAIT_MS)]);
+    }
+    await this.#moved();
+    const run = this.#run;
+    return run.status === "absent" ? refuse("session_not_found") : { ok: true, run, isConfirmed: isEnded(run) };
+  }
+
+  /** Whether a workflow id that nobody knows may be this run's: only while it has none of its own. */
+  async claimRemote(remoteId: string): Promise<boolean> {
+    this.#change({ type: "claim_remote", remoteId });
+    await this.#moved();
+    return this.#run.status !== "absent" && this.#run.remoteIds.includes(remoteId);
+  }
+
+  /** Moves whatever is overdue, and says how the run is. Undefined when no run was ever started here. */
+  async poke(): Promise<RunReport | undefined> {
+    return this.#moved();
+  }
+
+  async read(): Promise<{ readonly run: KnownRun; readonly duplicates: number } | undefined> {
+    await this.#moved();
+    return this.#run.status === "absent"
+      ? undefined
+      : { run: this.#run, duplicates: this.#journal.repeats().duplicates };
+  }
+
+  async events(afterSeq: number, limit: number): Promise<RunEvent[]> {
+    if (this.#run.status === "absent") return [];
+    return this.#journal.eventsAfter(afterSeq, limit);
+  }
+
+  /** A stored body in its parts; empty when there is none of this name. */
+  async body(bodyId: string): Promise<ArrayBuffer[]> {
+    if (this.#run.status === "absent") return [];
+    return this.#journal.bodyParts(bodyId);
+  }
+
+  /** Opens a WebSocket on this run: a snapshot, or what came after `?since=epoch.seq`, then every event. */
+  override async fetch(request: Request): Promise<Response> {
+    const context = { instance: new URL(request.url).pathname, requestId: request.headers.get("X-Request-Id") ?? "", now: now() };
+    if (request.headers.get("Upgrade") !== "websocket") return problemResponse(refuse("upgrade_required"), context);
+    await this.#moved();
+    if (this.#run.status === "absent") return problemResponse(refuse("session_not_found"), context);
+    return openSocket(this.ctx, request, this.#numberedLog(), now());
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    receiveMessage(socket, message, this.#numberedLog(), now());
+    await this.#arm();
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    // 1005, 1006 and 1015 are never sent on the wire and may not be echoed.
+    if (code !== 1005 && code !== 1006 && code !== 1015) socket.close(code);
+  }
+
+  override async alarm(): Promise<void> {
+    const startedAt = now();
+    try {
+      await this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS);
+      await this.#moved();
+      this.#change({ type: "begin_attempt" });
+      if (this.#run.status !== "absent" && openAttempt(this.#run) && this.#call === undefined) await this.#callOpal(this.#run);
+      closeStalled(this.ctx, now());
+      await this.#moved();
+      this.#log("info", "alarm", { duration_ms: now() - startedAt });
+    } catch (error) {
+      // An alarm that throws is given up by the platform after a few tries; the safety alarm is armed already.
+      this.#log("error", "alarm_failed", { error: describeError(error), duration_ms: now() - startedAt });
+    }
+  }
+
+  /** Decides, and writes the events, what belongs beside them and what others must hear of them, in one transaction. */
+  #change(command: Command, writeBeside: () => void = () => {}): Decision {
+    const decision = decide(this.#run, command, now());
+    if (!decision.ok || decision.events.length === 0) return decision;
+    this.ctx.storage.transactionSync(() => {
+      writeBeside();
+      this.#journal.append(decision.events, decision.run);
+      for (const event of decision.events) enqueue(this.ctx.storage.sql, TO_D1, String(event.seq), event.at);
+      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(decision.run.seq), now());
+    });
+    this.#run = decision.run;
+    return decision;
+  }
+
+  /** After every change, request and alarm: overdue deadlines, sockets, alarm, outbox. */
+  async #moved(): Promise<RunReport | undefined> {
+    if (this.#run.status === "absent") return undefined;
+    this.#change({ type: "wake", callInFlight: this.#call !== undefined, jitter: random() });
+    pumpSockets(this.ctx, this.#numberedLog(), now());
+    // The flush marks what it takes as under way before it first waits, so that the alarm is not armed for it.
+    this.ctx.waitUntil(this.#flush());
+    await this.#arm();
+    return reportOf(this.#run, this.#isSettled());
+  }
+
+  /** The one place that sets the alarm: to the earliest of everything this object waits for. */
+  async #arm(): Promise<void> {
+    const times = [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), nextStall(this.ctx)];
+    const next = times.filter((time) => time !== undefined);
+    if (next.length === 0) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(Math.max(Math.min(...next), now()));
+  }
+
+  async #callOpal(run: KnownRun): Promise<void> {
+    const cancel = new AbortController();
+    const call = this.#startWorkflow(run, cancel.signal)
+      .finally(() => {
+        this.#call = undefined;
+      })
+      .then((outcome) => this.#change(outcome));
+    // Whoever waits for the end of the call does not care how it ended; the alarm does, below.
+    this.#call = { cancel, ended: call.then(noOp, noOp) };
+    await this.#moved();
+    await call;
+  }
+
+  async #startWorkflow(run: KnownRun, cancelled: AbortSignal): Promise<Command> {
+    const { workspace, sessionId, correlationId, scope, client, actor, limits } = run.request;
+    const settings = settingsFrom(this.env);
+    const signingSecret = settings.webhookSecrets(workspace)?.[0]?.value;
+    if (signingSecret === undefined) {
+      return { type: "call_failed", failure: "http_auth", httpStatus: null, retryAfterMs: 0, jitter: 0 };
+    }
+    const startedAt = now();
+    const attempt = run.attempts.length;
+    const outcome = await startWorkflow(
+      {
+        ...{ url: settings.opal.url, bearerKey: settings.opal.bearerKey, signingSecret },
+        ...{ sessionId, correlationId, scope, client, actor, requestedAt: run.requestedAt, attempt },
+      },
+      startedAt,
+      limits.callMs,
+      cancelled,
+    );
+    this.#log("info", "opal_called", {
+      attempt,
+      outcome: outcome.type === "call_answered" ? "accepted" : outcome.failure,
+      http_status: outcome.httpStatus,
+      duration_ms: now() - startedAt,
+    });
+    return outcome.type === "call_answered" ? outcome : { ...outcome, jitter: random() };
+  }
+
+  async #flush(): Promise<void> {
+    await flush(this.#outboxPort());
+    // The workspace lets go of a session only when it is settled, and D1 may have been the last to hear.
+    if (this.#isSettled() && this.#settledSeq !== this.#run.seq) {
+      this.#settledSeq = this.#run.seq;
+      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(this.#run.seq), now());
+      await flush(this.#outboxPort());
+    }
+    await this.#arm();
+  }
+
+  /** Saves repeating the last report; forgetting it costs one idempotent message. */
+  #settledSeq = 0;
+
+  #isSettled(): boolean {
+    return isEnded(this.#run) && waiting(this.ctx.storage.sql, TO_D1) === 0;
+  }
+
+  #outboxPort(): OutboxPort {
+    return {
+      storage: this.ctx.storage,
+      inFlight: this.#outboxInFlight,
+      now,
+      random,
+      deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
+      onFailure: (destination, error, retryAt) =>
+        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() }),
+    };
+  }
+
+  async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<void> {
+    const run = this.#run;
+    if (run.status === "absent") return;
+    if (destination === TO_D1) {
+      const first = Number(messages[0]?.message ?? 0);
+      const events = this.#journal.eventsAfter(first - 1, messages.length);
+      await project(drizzle(this.env.DB), run, events, this.#journal);
+      return;
+    }
+    const { workspace } = run.request;
+    await this.env.WORKSPACE.getByName(objectName(workspace, "workspace")).report(reportOf(run, this.#isSettled()));
+  }
+
+  #numberedLog(): NumberedLog {
+    const run = this.#run;
+    return {
+      // The log is never shortened or numbered anew, so its name is enough to tell it from any other.
+      epoch: run.status === "absent" ? "none" : run.request.sessionId,
+      lastSeq: run.seq,
+      oldestSeq: 0,
+      snapshot: () => run,
+      after: (seq, limit) => this.#journal.eventsAfter(seq, limit).map((event) => ({ seq: event.seq, change: event })),
+    };
+  }
+
+  #log(level: "info" | "warn" | "error", event: string, fields: Parameters<typeof log>[2]): void {
+    const known = this.#run.status === "absent" ? undefined : this.#run;
+    log(level, event, {
+      session_id: known?.request.sessionId,
+      correlation_id: known?.request.correlationId,
+      status: this.#run.status,
+      seq: this.#run.seq,
+      ...fields,
+    });
+  }
+}
+
+function noOp(): void {}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,175 @@
+// Outbox > D1. Every statement is guarded by sequence or by key, so a batch written twice or late changes nothing.
+import { getTableColumns, type SQL, sql } from "drizzle-orm";
+import type { BatchItem } from "drizzle-orm/batch";
+import type { DrizzleD1Database } from "drizzle-orm/d1";
+import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { objectName } from "../platform/ids.ts";
+import type { RunEvent } from "./run/events.ts";
+import { isEnded, type KnownRun } from "./run/state.ts";
+import { type AgentView, describeFailure, type RunView, viewRun } from "./run/view.ts";
+import { agentExecutions, bodies, projectionCursor, runEvents, webhookEvents, workflowExecutions } from "./tables.ts";
+
+/** Parts of a body sent to D1 at once; each has at most 1 MB. */
+const PARTS_PER_BATCH = 4;
+/** D1 allows 100 bound parameters a statement. */
+const MAX_PARAMETERS = 100;
+
+/** What the projection reads of the session's journal. */
+export interface ProjectionSource {
+  readonly bodyParts: (bodyId: string) => readonly ArrayBuffer[];
+  readonly dedupKeyOf: (deliveryId: string) => string | undefined;
+}
+
+type Statement = BatchItem<"sqlite">;
+
+/** Writes the events, what they brought with them and the run as it is now. Rejects when D1 does not take it. */
+export async function project(
+  db: DrizzleD1Database,
+  run: KnownRun,
+  events: readonly RunEvent[],
+  source: ProjectionSource,
+): Promise<void> {
+  for (const bodyId of events.flatMap(bodyIds)) await writeBody(db, run, bodyId, source.bodyParts(bodyId));
+  const view = viewRun(run);
+  const statements: Statement[] = [
+    upsertNewer(db, workflowExecutions, [executionRow(run, view)], ["workspace", "sessionId"]),
+    ...upsertAgents(db, run, view),
+    ...insertEvents(db, run, events),
+    ...insertDeliveries(db, run, events, source),
+    advanceCursor(db, run, events.at(-1)?.seq ?? 0),
+  ];
+  await batch(db, statements);
+}
+
+function bodyIds(event: RunEvent): string[] {
+  if (event.type === "delivery_recorded") return [event.deliveryId];
+  return "result" in event && event.result.bytes > 0 ? [event.result.bodyId] : [];
+}
+
+async function writeBody(db: DrizzleD1Database, run: KnownRun, bodyId: string, parts: readonly ArrayBuffer[]) {
+  const { workspace, sessionId } = run.request;
+  for (let first = 0; first < parts.length; first += PARTS_PER_BATCH) {
+    const rows = parts
+      .slice(first, first + PARTS_PER_BATCH)
+      .map((bytes, index) => ({ workspace, sessionId, bodyId, part: first + index, bytes }));
+    await batch(
+      db,
+      rows.map((row) => db.insert(bodies).values(row).onConflictDoNothing()),
+    );
+  }
+}
+
+function executionRow(run: KnownRun, view: RunView): typeof workflowExecutions.$inferInsert {
+  const last = run.attempts.at(-1);
+  const hasCompleted = view.status === "completed" || view.status === "partially_completed";
+  return {
+    workspace: run.request.workspace,
+    sessionId: view.sessionId,
+    workflowId: view.workflowId,
+    correlationId: view.correlationId,
+    remoteIds: view.remoteIds,
+    origin: view.origin,
+    status: view.status === "requested" ? "triggered" : view.status,
+    reason: view.reason,
+    syncScope: view.scope,
+    clientName: view.clientName,
+    industry: run.request.client.industry ?? null,
+    triggeredBy: view.actor,
+    triggerTimestamp: view.requestedAt,
+    startedAt: view.acceptedAt,
+    completedAt: hasCompleted ? view.endedAt : null,
+    failedAt: isEnded(run) && !hasCompleted ? view.endedAt : null,
+    errorMessage: last?.state === "failed" ? describeFailure(last.failure, last.httpStatus) : null,
+    currentPhase: view.phase,
+    progressPercent: view.progressPercent,
+    expectedAgents: view.expectedAgents,
+    completedAgents: view.completedAgents,
+    failedAgents: view.agents.filter((agent) => agent.state === "failed" || agent.state === "timed_out").length,
+    triggerAttempts: run.attempts.length,
+    updatedAt: view.updatedAt,
+    seq: run.seq,
+  };
+}
+
+function upsertAgents(db: DrizzleD1Database, run: KnownRun, view: RunView): Statement[] {
+  const rows = view.agents.map((agent, index) => agentRow(run, agent, index));
+  return inChunks(rows).map((chunk) => upsertNewer(db, agentExecutions, chunk, ["workspace", "sessionId", "agentId"]));
+}
+
+function agentRow(run: KnownRun, agent: AgentView, order: number): typeof agentExecutions.$inferInsert {
+  return {
+    workspace: run.request.workspace,
+    sessionId: run.request.sessionId,
+    agentId: agent.id,
+    executionOrder: order + 1,
+    status: agent.state === "waiting" ? "pending" : agent.state,
+    startedAt: agent.startedAt,
+    completedAt: agent.endedAt,
+    durationMs: agent.startedAt !== null && agent.endedAt !== null ? agent.endedAt - agent.startedAt : null,
+    confidence: agent.confidence,
+    isLate: agent.isLate,
+    isQuarantined: agent.isQuarantined,
+    resultId: agent.resultId,
+    errorMessage: agent.reason,
+    timeoutMs: agent.limitMs,
+    seq: run.seq,
+  };
+}
+
+function insertEvents(db: DrizzleD1Database, run: KnownRun, events: readonly RunEvent[]): Statement[] {
+  const { workspace, sessionId } = run.request;
+  const rows = events.map(({ seq, at, type, ...data }) => ({ workspace, sessionId, seq, at, type, data }));
+  return inChunks(rows).map((chunk) => db.insert(runEvents).values(chunk).onConflictDoNothing());
+}
+
+function insertDeliveries(
+  db: DrizzleD1Database,
+  run: KnownRun,
+  events: readonly RunEvent[],
+  source: ProjectionSource,
+): Statement[] {
+  const { workspace, sessionId } = run.request;
+  const rows = events.flatMap((event) => {
+    if (event.type !== "delivery_recorded") return [];
+    const { deliveryId, remoteId, eventType, sha256, bytes, verdict, reason, secret, receivedAt, seq } = event;
+    const dedupHash = source.dedupKeyOf(deliveryId) ?? "";
+    const row = { workspace, sessionId, deliveryId, remoteId, source: event.source, eventType, dedupHash };
+    return [{ ...row, sha256, bytes, verdict, reason, secret, receivedAt, seq }];
+  });
+  return inChunks(rows).map((chunk) => db.insert(webhookEvents).values(chunk).onConflictDoNothing());
+}
+
+function advanceCursor(db: DrizzleD1Database, run: KnownRun, seq: number): Statement {
+  const source = objectName(run.request.workspace, run.request.sessionId);
+  return upsertNewer(db, projectionCursor, [{ source, seq }], ["source"]);
+}
+
+/** Inserts rows, or replaces those of an older sequence number. */
+function upsertNewer<Table extends SQLiteTable & { seq: SQLiteColumn }>(
+  db: DrizzleD1Database,
+  table: Table,
+  rows: Table["$inferInsert"][],
+  key: readonly (keyof Table["$inferInsert"] & string)[],
+): Statement {
+  const columns: Record<string, SQLiteColumn> = getTableColumns(table);
+  const set: Record<string, SQL> = {};
+  const target: SQLiteColumn[] = [];
+  for (const [name, column] of Object.entries(columns)) {
+    if (key.includes(name)) target.push(column);
+    else set[name] = sql`excluded.${sql.identifier(column.name)}`;
+  }
+  const setWhere = sql`excluded.${sql.identifier(table.seq.name)} > ${table.seq}`;
+  return db.insert(table).values(rows).onConflictDoUpdate({ target, set, setWhere });
+}
+
+function inChunks<Row extends object>(rows: readonly Row[]): Row[][] {
+  const perStatement = Math.floor(MAX_PARAMETERS / Math.max(1, Object.keys(rows[0] ?? {}).length));
+  const chunks: Row[][] = [];
+  for (let first = 0; first < rows.length; first += perStatement) chunks.push(rows.slice(first, first + perStatement));
+  return chunks;
+}
+
+async function batch(db: DrizzleD1Database, statements: readonly Statement[]): Promise<void> {
+  const [first, ...rest] = statements;
+  if (first) await db.batch([first, ...rest]);
+}

@@ -1,0 +1,36 @@
+// Events decided so far and the run they lead to, so that a later rule sees what an earlier one decided.
+import type { Refusal } from "../../platform/refusal.ts";
+import type { EventBody, RunEvent } from "./events.ts";
+import { reduce } from "./reduce.ts";
+import { type ActiveRun, isActive, type Run } from "./state.ts";
+
+export type Decision = { readonly ok: true; readonly events: readonly RunEvent[]; readonly run: Run } | Refusal;
+
+/** Raised when an event changes shape; older ones are then upcast where the log is read. */
+const EVENT_VERSION = 1;
+
+export class Draft {
+  run: Run;
+  readonly now: number;
+  readonly #events: RunEvent[] = [];
+
+  constructor(run: Run, now: number) {
+    this.run = run;
+    this.now = now;
+  }
+
+  add(body: EventBody): void {
+    const event: RunEvent = { ...body, seq: this.run.seq + 1, at: this.now, version: EVENT_VERSION };
+    this.#events.push(event);
+    this.run = reduce(this.run, event);
+  }
+
+  /** The run while it is active, and undefined afterwards: what ends a run ends it once. */
+  active(): ActiveRun | undefined {
+    return isActive(this.run) ? this.run : undefined;
+  }
+
+  decision(): Decision {
+    return { ok: true, events: this.#events, run: this.run };
+  }
+}

@@ -1,0 +1,22 @@
+// What callers may send to the force sync endpoints.
+import { z } from "zod";
+import { WORKFLOW_NAME } from "../opal/client.ts";
+import { SYNC_SCOPES } from "./plan.ts";
+
+const name = z.string().trim().min(1).max(200);
+
+/** E-01. Unknown keys are refused, so that a misspelt option is not silently ignored. */
+export const triggerBody = z.strictObject({
+  sync_scope: z.enum(SYNC_SCOPES).default("quick"),
+  workflow_name: z.literal(WORKFLOW_NAME).optional(),
+  client_context: z.strictObject({ client_name: name.optional(), industry: name.optional() }).optional(),
+});
+
+/** Chosen by the caller; one key belongs to one request. */
+export const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, "1 to 255 visible characters");
+
+export const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  /** Only runs requested before this time, in ms since the epoch. */
+  before: z.coerce.number().int().positive().optional(),
+});

@@ -1,0 +1,123 @@
+// The D1 read model across runs. Names and words of the columns are the documents'; the session objects hold the truth.
+import { customType, index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+const bytes = customType<{ data: ArrayBuffer; driverData: ArrayBuffer | number[] }>({
+  dataType: () => "blob",
+  // D1 answers blobs as plain arrays of numbers.
+  fromDriver: (value) => (value instanceof ArrayBuffer ? value : new Uint8Array(value).buffer),
+});
+
+export const workflowExecutions = sqliteTable(
+  "opal_workflow_executions",
+  {
+    workspace: text().notNull(),
+    sessionId: text("session_id").notNull(),
+    workflowId: text("workflow_id").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    remoteIds: text("remote_ids", { mode: "json" }).$type<readonly string[]>().notNull(),
+    origin: text().notNull(),
+    status: text().notNull(),
+    reason: text(),
+    syncScope: text("sync_scope").notNull(),
+    clientName: text("client_name").notNull(),
+    industry: text(),
+    triggeredBy: text("triggered_by").notNull(),
+    triggerTimestamp: integer("trigger_timestamp").notNull(),
+    startedAt: integer("started_at"),
+    completedAt: integer("completed_at"),
+    failedAt: integer("failed_at"),
+    errorMessage: text("error_message"),
+    currentPhase: integer("current_step").notNull(),
+    progressPercent: integer("progress_percentage").notNull(),
+    expectedAgents: integer("expected_agents").notNull(),
+    completedAgents: integer("completed_agents").notNull(),
+    failedAgents: integer("failed_agents").notNull(),
+    triggerAttempts: integer("trigger_attempts").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    seq: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspace, table.sessionId] }),
+    // The list of recent runs, newest first; also finds every workspace that ever ran.
+    index("workflow_executions_by_time").on(table.workspace, table.triggerTimestamp),
+  ],
+);
+
+export const agentExecutions = sqliteTable(
+  "opal_agent_executions",
+  {
+    workspace: text().notNull(),
+    sessionId: text("session_id").notNull(),
+    agentId: text("agent_name").notNull(),
+    executionOrder: integer("execution_order").notNull(),
+    status: text().notNull(),
+    startedAt: integer("started_at"),
+    completedAt: integer("completed_at"),
+    durationMs: integer("duration_ms"),
+    confidence: real("confidence_score"),
+    isLate: integer("is_late", { mode: "boolean" }).notNull(),
+    isQuarantined: integer("is_quarantined", { mode: "boolean" }).notNull(),
+    resultId: text("result_id"),
+    errorMessage: text("error_message"),
+    timeoutMs: integer("timeout_ms").notNull(),
+    seq: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspace, table.sessionId, table.agentId] })],
+);
+
+export const webhookEvents = sqliteTable(
+  "webhook_events",
+  {
+    workspace: text().notNull(),
+    deliveryId: text("delivery_id").notNull(),
+    sessionId: text("session_id").notNull(),
+    remoteId: text("workflow_id"),
+    source: text().notNull(),
+    eventType: text("event_type").notNull(),
+    dedupHash: text("dedup_hash").notNull(),
+    sha256: text().notNull(),
+    bytes: integer().notNull(),
+    verdict: text().notNull(),
+    reason: text(),
+    secret: text().notNull(),
+    receivedAt: integer("received_at").notNull(),
+    seq: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspace, table.deliveryId] }),
+    index("webhook_events_by_session").on(table.workspace, table.sessionId, table.seq),
+    index("webhook_events_by_time").on(table.workspace, table.receivedAt),
+    index("webhook_events_by_dedup").on(table.dedupHash),
+  ],
+);
+
+export const runEvents = sqliteTable(
+  "run_events",
+  {
+    workspace: text().notNull(),
+    sessionId: text("session_id").notNull(),
+    seq: integer().notNull(),
+    at: integer().notNull(),
+    type: text().notNull(),
+    data: text({ mode: "json" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspace, table.sessionId, table.seq] })],
+);
+
+export const bodies = sqliteTable(
+  "bodies",
+  {
+    workspace: text().notNull(),
+    sessionId: text("session_id").notNull(),
+    bodyId: text("body_id").notNull(),
+    part: integer().notNull(),
+    bytes: bytes().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspace, table.bodyId, table.part] })],
+);
+
+/** How far each source has been written; counters may only be added in the batch that advances it. */
+export const projectionCursor = sqliteTable("projection_cursor", {
+  source: text().primaryKey(),
+  seq: integer().notNull(),
+});

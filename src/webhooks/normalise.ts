@@ -1,0 +1,154 @@
+// A verified body becomes a delivery that a run understands. After this point nothing knows which family it came in.
+import { type AgentId, canonicalAgentId } from "../opal/agents.ts";
+import { normaliseConfidence, type RecognisedOutput, recogniseOutput, type StoredResult } from "../opal/results.ts";
+import { sha256Hex } from "../platform/hash.ts";
+import { type RunIds, runIdsFrom } from "../platform/ids.ts";
+import type { IncomingDelivery } from "../sync/delivery.ts";
+import type { Report } from "../sync/run/commands.ts";
+import type { ResultReference } from "../sync/run/events.ts";
+import { readStatement, type Statement } from "./payload.ts";
+
+export interface Receipt {
+  readonly deliveryId: string;
+  readonly source: string;
+  readonly receivedAt: number;
+  /** Name of the secret that verified it. */
+  readonly secret: string;
+}
+
+export interface NormalisedDelivery {
+  readonly incoming: IncomingDelivery;
+  /** The run that the sender named by an id of ours; whether it exists, only its object knows. */
+  readonly ourRun: RunIds | undefined;
+}
+
+export async function normalise(raw: Uint8Array, document: unknown, receipt: Receipt): Promise<NormalisedDelivery> {
+  const statement = readStatement(document);
+  const sha256 = await sha256Hex(raw);
+  const ourRun = statement?.ourIds.map(runIdsFrom).find((ids) => ids !== undefined);
+  const remoteId = statement?.remoteId !== undefined && !runIdsFrom(statement.remoteId) ? statement.remoteId : null;
+  const { report, result } = await interpret(statement, receipt);
+  return {
+    ourRun,
+    incoming: {
+      delivery: {
+        ...receipt,
+        remoteId,
+        correlated: ourRun !== undefined,
+        eventType: safeWord(statement?.eventType),
+        bytes: raw.length,
+        sha256,
+      },
+      dedupKey: await dedupKey(statement, sha256),
+      raw,
+      reports: [report],
+      results: result ? [result] : [],
+    },
+  };
+}
+
+type Interpretation = { readonly report: Report; readonly result?: IncomingDelivery["results"][number] };
+
+async function interpret(statement: Statement | undefined, receipt: Receipt): Promise<Interpretation> {
+  if (statement === undefined) return nothing("quarantined", "not_an_object");
+  if (statement.about === "unknown") return nothing("ignored", "unknown_event_type");
+  const outcome = outcomeOf(statement.status);
+  if (outcome === undefined) return nothing("ignored", "unknown_status");
+  if (statement.about === "workflow") {
+    return { report: { about: "workflow", outcome: outcome === "started" ? "under_way" : outcome } };
+  }
+  const agentId = statement.agent === undefined ? undefined : canonicalAgentId(statement.agent);
+  if (agentId === undefined) return nothing("quarantined", "unknown_agent");
+  return agentReport(agentId, outcome, statement, receipt);
+}
+
+function nothing(verdict: "ignored" | "quarantined", reason: string): Interpretation {
+  return { report: { about: "nothing", verdict, reason } };
+}
+
+async function agentReport(
+  agentId: AgentId,
+  outcome: Outcome,
+  statement: Statement,
+  receipt: Receipt,
+): Promise<Interpretation> {
+  const reportedAt = statement.timestampMs ?? null;
+  if (outcome === "started") {
+    return { report: { about: "agent", agentId, outcome, result: noResult(receipt.deliveryId, reportedAt) } };
+  }
+  const recognised = outcome === "completed" ? recogniseOutput(statement.output) : FAILED_OUTPUT;
+  const confidence = normaliseConfidence(statement.confidence) ?? recognised.confidence;
+  const stored: StoredResult = {
+    agent_id: agentId,
+    outcome,
+    family: recognised.family,
+    confidence,
+    output: statement.output ?? null,
+    error: outcome === "completed" ? null : (statement.error ?? errorIn(statement.output)),
+  };
+  const bytes = new TextEncoder().encode(JSON.stringify(stored));
+  const bodyId = `${receipt.deliveryId}.result`;
+  const { family, insights, recommendations } = recognised;
+  const counts = { family, insights, recommendations };
+  const result: ResultReference = {
+    ...{ bodyId, bytes: bytes.length, sha256: await sha256Hex(bytes), confidence, reportedAt },
+    ...counts,
+  };
+  return { report: { about: "agent", agentId, outcome, result }, result: { bodyId, bytes } };
+}
+
+const FAILED_OUTPUT: RecognisedOutput = { family: "none", confidence: null, insights: 0, recommendations: 0 };
+
+function noResult(deliveryId: string, reportedAt: number | null): ResultReference {
+  const empty = { bytes: 0, sha256: "", family: "none", confidence: null, insights: 0, recommendations: 0 } as const;
+  return { bodyId: deliveryId, reportedAt, ...empty };
+}
+
+function errorIn(output: unknown): string | null {
+  if (typeof output !== "object" || output === null || !("error" in output)) return null;
+  return typeof output.error === "string" ? output.error : null;
+}
+
+type Outcome = "started" | "completed" | "failed" | "timed_out";
+
+const OUTCOMES: ReadonlyMap<string, Outcome> = new Map<string, Outcome>([
+  ...(["started", "starting", "running", "in_progress", "pending", "partial"] as const).map((word) => [word, "started"] as const),
+  ...(["success", "completed"] as const).map((word) => [word, "completed"] as const),
+  ...(["failure", "failed", "error"] as const).map((word) => [word, "failed"] as const),
+  ...(["timeout", "timed_out"] as const).map((word) => [word, "timed_out"] as const),
+]);
+
+/** The union of the status words senders use. A word nobody knows means nothing, least of all success. */
+function outcomeOf(status: string | undefined): Outcome | undefined {
+  return status === undefined ? undefined : OUTCOMES.get(status.toLowerCase());
+}
+
+/**
+ * Hash of a length-prefixed tuple of what identifies a delivery, or of the sender's own event id. Absent fields are
+ * absent in it; without a timestamp the body's hash is part of it, since then nothing else tells two events apart.
+ */
+async function dedupKey(statement: Statement | undefined, sha256: string): Promise<string> {
+  if (statement?.eventId !== undefined) return hashTuple({ event_id: statement.eventId });
+  return hashTuple({
+    workflow_id: statement?.remoteId ?? statement?.ourIds[0],
+    agent_id: statement?.agent,
+    timestamp: statement?.timestampMs?.toString(),
+    event_type: statement?.eventType,
+    status: statement?.status,
+    execution_id: statement?.executionId,
+    offset: statement?.offset?.toString(),
+    sha256: statement?.timestampMs === undefined ? sha256 : undefined,
+  });
+}
+
+async function hashTuple(fields: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const tuple = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name.length}:${name}${value.length}:${value}`],
+  );
+  return sha256Hex(new TextEncoder().encode(tuple.join("")));
+}
+
+/** Words from outside that go into logs and columns: short and plain, or left out. */
+function safeWord(word: string | undefined): string {
+  return word !== undefined && /^[A-Za-z0-9._-]{1,64}$/.test(word) ? word : "other";
+}

@@ -1,0 +1,111 @@
+// The webhook signature, for receiving and sending: HMAC-SHA256 over `<unix seconds>.<raw body>`, written as
+// `X-OSA-Signature: t=<unix seconds>,v1=<64 lower-case hex>`. The scheme is Stripe's, with a stricter grammar.
+
+import { hex } from "../platform/hash.ts";
+
+/** Accepted distance between the signed time and ours, in both directions. */
+export const TOLERANCE_SECONDS = 300;
+
+const HEADER_LIMIT_CHARACTERS = 1024;
+const MAX_SIGNATURES = 5;
+const DIGEST = /^[0-9a-f]{64}$/;
+const SECONDS = /^[1-9][0-9]{8,11}$/;
+/** The old application signed 13-digit milliseconds directly followed by the body. */
+const LEGACY_MILLISECONDS = /^[1-9][0-9]{12}$/;
+
+export type SignatureFailure =
+  | "missing_signature"
+  | "invalid_signature_format"
+  | "timestamp_out_of_tolerance"
+  | "signature_mismatch";
+
+export type Verification<Name extends string> =
+  | { readonly ok: true; readonly secret: Name; readonly scheme: "osa" | "legacy"; readonly skewSeconds: number }
+  | { readonly ok: false; readonly reason: SignatureFailure; readonly skewSeconds: number | null };
+
+export interface SignedRequest {
+  readonly body: Uint8Array;
+  /** X-OSA-Signature */
+  readonly signature: string | null;
+  /** X-OSA-Timestamp: needed when the signature header has no `t`, and must agree with it when it has. */
+  readonly timestamp: string | null;
+}
+
+interface ParsedHeader {
+  readonly timestamp: string;
+  readonly digests: readonly string[];
+}
+
+/** Never throws for odd input. Every active secret is tried on every signature, so the time taken tells nothing. */
+export async function verifySignature<Name extends string>(
+  request: SignedRequest,
+  secrets: readonly { readonly name: Name; readonly value: string }[],
+  nowMs: number,
+  acceptsLegacy: boolean,
+): Promise<Verification<Name>> {
+  if (request.signature === null) return { ok: false, reason: "missing_signature", skewSeconds: null };
+  const header = parseHeader(request.signature, request.timestamp);
+  const isLegacy = acceptsLegacy && header !== undefined && LEGACY_MILLISECONDS.test(header.timestamp);
+  if (header === undefined || !(isLegacy || SECONDS.test(header.timestamp))) {
+    return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
+  }
+  const signedBytes = concat(new TextEncoder().encode(isLegacy ? header.timestamp : `${header.timestamp}.`), request.body);
+  let match: Name | undefined;
+  for (const { name, value } of secrets) {
+    const key = await importKey(value, "verify");
+    for (const digest of header.digests) {
+      const isGenuine = await crypto.subtle.verify("HMAC", key, bytesFromHex(digest), signedBytes);
+      if (isGenuine) match ??= name;
+    }
+  }
+  const signedSeconds = Math.floor(Number(header.timestamp) / (isLegacy ? 1000 : 1));
+  const skewSeconds = Math.floor(nowMs / 1000) - signedSeconds;
+  if (Math.abs(skewSeconds) > TOLERANCE_SECONDS) {
+    return { ok: false, reason: "timestamp_out_of_tolerance", skewSeconds };
+  }
+  if (match === undefined) return { ok: false, reason: "signature_mismatch", skewSeconds };
+  return { ok: true, secret: match, scheme: isLegacy ? "legacy" : "osa", skewSeconds };
+}
+
+/** The header's value for a body we send. */
+export async function signBody(body: Uint8Array, secret: string, nowMs: number): Promise<string> {
+  const seconds = Math.floor(nowMs / 1000);
+  const key = await importKey(secret, "sign");
+  const digest = await crypto.subtle.sign("HMAC", key, concat(new TextEncoder().encode(`${seconds}.`), body));
+  return `t=${seconds},v1=${hex(new Uint8Array(digest))}`;
+}
+
+function parseHeader(signature: string, timestamp: string | null): ParsedHeader | undefined {
+  if (signature.length > HEADER_LIMIT_CHARACTERS) return undefined;
+  const items = signature.split(",").map((item) => /^ *([a-z0-9]+)=([^ =]+) *$/.exec(item));
+  const times: string[] = [];
+  const digests: string[] = [];
+  for (const item of items) {
+    const [, key, value] = item ?? [];
+    if (key === undefined || value === undefined) return undefined;
+    if (key === "t") times.push(value);
+    if (key === "v1") digests.push(value);
+  }
+  if (timestamp !== null) times.push(timestamp.trim());
+  const [time] = times;
+  const isOneTime = time !== undefined && times.every((other) => other === time);
+  const hasDoubleTime = times.length > (timestamp === null ? 1 : 2);
+  if (!isOneTime || hasDoubleTime || digests.length === 0 || digests.length > MAX_SIGNATURES) return undefined;
+  return digests.every((digest) => DIGEST.test(digest)) ? { timestamp: time, digests } : undefined;
+}
+
+function importKey(secret: string, usage: "sign" | "verify"): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(secret);
+  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, [usage]);
+}
+
+function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const all = new Uint8Array(head.length + tail.length);
+  all.set(head);
+  all.set(tail, head.length);
+  return all;
+}
+
+function bytesFromHex(digits: string): Uint8Array {
+  return Uint8Array.from({ length: digits.length / 2 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
+}

@@ -1,0 +1,264 @@
+// The workspace object's SQLite: lease, idempotency keys, remote ids, runs, held deliveries, feed.
+import { z } from "zod";
+import { BODIES_TABLE, bodyParts, deleteBody, joinParts, storeBody } from "../platform/bodies.ts";
+import { type Migration, migrate } from "../platform/migrate.ts";
+import { OUTBOX_TABLES, releaseClaims } from "../platform/outbox.ts";
+import { readAll, readFirst } from "../platform/sql.ts";
+import type { IncomingDelivery } from "../sync/delivery.ts";
+import type { RunReport, RunSummary } from "../sync/report.ts";
+import type { Lease } from "./lease.ts";
+
+const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    floor: 1,
+    statements: [
+      `CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), session_id TEXT NOT NULL, state TEXT NOT NULL, granted_at INTEGER NOT NULL, due_at INTEGER)`,
+      `CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, session_id TEXT NOT NULL, at INTEGER NOT NULL)`,
+      `CREATE TABLE remote_ids (remote_id TEXT PRIMARY KEY, session_id TEXT NOT NULL, at INTEGER NOT NULL)`,
+      `CREATE TABLE runs (
+         session_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, requested_at INTEGER NOT NULL, is_over INTEGER NOT NULL,
+         is_settled INTEGER NOT NULL, due_at INTEGER, summary TEXT NOT NULL
+       )`,
+      `CREATE INDEX runs_by_time ON runs (requested_at)`,
+      `CREATE TABLE held (
+         delivery_id TEXT PRIMARY KEY, dedup_key TEXT NOT NULL, sha256 TEXT NOT NULL, remote_id TEXT, at INTEGER NOT NULL,
+         repeats INTEGER NOT NULL, delivery TEXT NOT NULL, UNIQUE (dedup_key, sha256)
+       )`,
+      `CREATE INDEX held_by_remote ON held (remote_id)`,
+      `CREATE TABLE feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, change TEXT NOT NULL)`,
+      `CREATE TABLE clock (name TEXT PRIMARY KEY, at INTEGER NOT NULL)`,
+      BODIES_TABLE,
+      ...OUTBOX_TABLES,
+    ],
+  },
+];
+
+/** Changes the overview feed can replay. */
+const RING_CHANGES = 1_000;
+/** Settled runs kept for the overview; older ones are in D1. */
+const RECENT_RUNS = 50;
+const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+
+/** What is stored of a run: exactly what its session reported. */
+export type StoredRun = RunReport;
+
+export interface FeedChange {
+  readonly run: RunSummary;
+  readonly activeSessionId: string | null;
+}
+
+/** A delivery whose run is not known yet, without its bytes. */
+export interface HeldDelivery {
+  readonly deliveryId: string;
+  readonly remoteId: string | null;
+  readonly at: number;
+}
+
+const leaseRow = z
+  .object({ session_id: z.string(), state: z.enum(["granted", "confirmed"]), granted_at: z.number(), due_at: z.number().nullable() })
+  .transform((row): Lease => ({ sessionId: row.session_id, state: row.state, grantedAt: row.granted_at, dueAt: row.due_at }));
+
+const heldRow = z
+  .object({ delivery_id: z.string(), remote_id: z.string().nullable(), at: z.number() })
+  .transform((row): HeldDelivery => ({ deliveryId: row.delivery_id, remoteId: row.remote_id, at: row.at }));
+
+const sessionRow = z.object({ session_id: z.string() });
+
+export class WorkspaceJournal {
+  readonly #sql: SqlStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#sql = storage.sql;
+    migrate(storage, MIGRATIONS);
+    releaseClaims(storage.sql);
+  }
+
+  lease(): Lease | undefined {
+    return readFirst(this.#sql, leaseRow, "SELECT session_id, state, granted_at, due_at FROM lease");
+  }
+
+  grantLease(sessionId: string, now: number): void {
+    this.#sql.exec("INSERT INTO lease (id, session_id, state, granted_at) VALUES (1, ?, 'granted', ?)", sessionId, now);
+  }
+
+  confirmLease(sessionId: string, dueAt: number | null): void {
+    this.#sql.exec("UPDATE lease SET state = 'confirmed', due_at = ? WHERE session_id = ?", dueAt, sessionId);
+  }
+
+  /** Releasing a lease that another session holds does nothing. */
+  releaseLease(sessionId: string): void {
+    this.#sql.exec("DELETE FROM lease WHERE session_id = ?", sessionId);
+  }
+
+  idempotentAnswer(key: string, now: number): { requestHash: string; sessionId: string } | undefined {
+    this.#sql.exec("DELETE FROM idempotency_keys WHERE at < ?", now - IDEMPOTENCY_MS);
+    const row = z
+      .object({ request_hash: z.string(), session_id: z.string() })
+      .transform((found) => ({ requestHash: found.request_hash, sessionId: found.session_id }));
+    return readFirst(this.#sql, row, "SELECT request_hash, session_id FROM idempotency_keys WHERE key = ?", key);
+  }
+
+  keepIdempotencyKey(key: string, requestHash: string, sessionId: string, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO idempotency_keys (key, request_hash, session_id, at) VALUES (?, ?, ?, ?)",
+      key,
+      requestHash,
+      sessionId,
+      now,
+    );
+  }
+
+  sessionOfRemote(remoteId: string): string | undefined {
+    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM remote_ids WHERE remote_id = ?", remoteId)?.session_id;
+  }
+
+  /** The first binding stays. */
+  bindRemote(remoteId: string, sessionId: string, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO remote_ids (remote_id, session_id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+      remoteId,
+      sessionId,
+      now,
+    );
+  }
+
+  knowsRun(sessionId: string): boolean {
+    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM runs WHERE session_id = ?", sessionId) !== undefined;
+  }
+
+  /** Stores a report unless a newer one is known. Says whether it changed anything. */
+  storeRun(report: StoredRun): boolean {
+    const written = this.#sql.exec(
+      `INSERT INTO runs (session_id, seq, requested_at, is_over, is_settled, due_at, summary) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+       ON CONFLICT (session_id) DO UPDATE SET seq = ?2, is_over = ?4, is_settled = ?5, due_at = ?6, summary = ?7
+       WHERE ?2 > seq OR (?2 = seq AND (?5 <> is_settled OR summary <> ?7))`,
+      report.sessionId,
+      report.seq,
+      report.summary.requestedAt,
+      Number(report.isOver),
+      Number(report.isSettled),
+      report.dueAt,
+      JSON.stringify(report.summary),
+    );
+    return written.rowsWritten > 0;
+  }
+
+  forgetOldRuns(): void {
+    this.#sql.exec(
+      `DELETE FROM runs WHERE is_settled = 1 AND session_id NOT IN
+       (SELECT session_id FROM runs ORDER BY requested_at DESC LIMIT ?)`,
+      RECENT_RUNS,
+    );
+  }
+
+  recentRuns(): RunSummary[] {
+    const row = z.object({ summary: z.string() });
+    const query = "SELECT summary FROM runs ORDER BY requested_at DESC LIMIT ?";
+    return readAll(this.#sql, row, query, RECENT_RUNS).map((found) => parseOwn<RunSummary>(found.summary));
+  }
+
+  summaryOf(sessionId: string): RunSummary | undefined {
+    const row = z.object({ summary: z.string() });
+    const found = readFirst(this.#sql, row, "SELECT summary FROM runs WHERE session_id = ?", sessionId);
+    return found && parseOwn<RunSummary>(found.summary);
+  }
+
+  unsettledCount(): number {
+    const row = z.object({ n: z.number() });
+    return readFirst(this.#sql, row, "SELECT count(*) AS n FROM runs WHERE is_settled = 0")?.n ?? 0;
+  }
+
+  /** Sessions that should have moved or settled by `before`. */
+  overdueSessions(before: number): string[] {
+    const query = "SELECT session_id FROM runs WHERE is_settled = 0 AND (is_over = 1 OR due_at IS NULL OR due_at < ?)";
+    return readAll(this.#sql, sessionRow, query, before).map((row) => row.session_id);
+  }
+
+  /** The first delivery held under this key with these bytes, with this repeat counted. */
+  repeatHeld(incoming: IncomingDelivery): string | undefined {
+    return readFirst(
+      this.#sql,
+      z.object({ delivery_id: z.string() }),
+      "UPDATE held SET repeats = repeats + 1 WHERE dedup_key = ? AND sha256 = ? RETURNING delivery_id",
+      incoming.dedupKey,
+      incoming.delivery.sha256,
+    )?.delivery_id;
+  }
+
+  hold(incoming: IncomingDelivery): void {
+    const { deliveryId, sha256, remoteId, receivedAt } = incoming.delivery;
+    const { raw: _raw, results, ...rest } = incoming;
+    const bodyIds = results.map((result) => result.bodyId);
+    this.#sql.exec(
+      "INSERT INTO held (delivery_id, dedup_key, sha256, remote_id, at, repeats, delivery) VALUES (?, ?, ?, ?, ?, 0, ?)",
+      deliveryId,
+      incoming.dedupKey,
+      sha256,
+      remoteId,
+      receivedAt,
+      JSON.stringify({ ...rest, bodyIds }),
+    );
+    storeBody(this.#sql, deliveryId, incoming.raw);
+    for (const { bodyId, bytes } of results) storeBody(this.#sql, bodyId, bytes);
+  }
+
+  heldDeliveries(): HeldDelivery[] {
+    return readAll(this.#sql, heldRow, "SELECT delivery_id, remote_id, at FROM held ORDER BY at, delivery_id");
+  }
+
+  heldOf(remoteId: string): HeldDelivery[] {
+    const query = "SELECT delivery_id, remote_id, at FROM held WHERE remote_id = ? ORDER BY at, delivery_id";
+    return readAll(this.#sql, heldRow, query, remoteId);
+  }
+
+  /** A held delivery as it came, or undefined when it has been handed over already. */
+  readHeld(deliveryId: string): IncomingDelivery | undefined {
+    const row = z.object({ delivery: z.string() });
+    const found = readFirst(this.#sql, row, "SELECT delivery FROM held WHERE delivery_id = ?", deliveryId);
+    if (found === undefined) return undefined;
+    const { bodyIds, ...rest } = parseOwn<Omit<IncomingDelivery, "raw" | "results"> & { bodyIds: string[] }>(found.delivery);
+    const bytesOf = (bodyId: string) => joinParts(bodyParts(this.#sql, bodyId));
+    return { ...rest, raw: bytesOf(deliveryId), results: bodyIds.map((bodyId) => ({ bodyId, bytes: bytesOf(bodyId) })) };
+  }
+
+  dropHeld(incoming: IncomingDelivery): void {
+    this.#sql.exec("DELETE FROM held WHERE delivery_id = ?", incoming.delivery.deliveryId);
+    for (const bodyId of [incoming.delivery.deliveryId, ...incoming.results.map((result) => result.bodyId)]) {
+      deleteBody(this.#sql, bodyId);
+    }
+  }
+
+  appendFeed(change: FeedChange): void {
+    this.#sql.exec("INSERT INTO feed (change) VALUES (?)", JSON.stringify(change));
+    this.#sql.exec("DELETE FROM feed WHERE seq <= (SELECT MAX(seq) FROM feed) - ?", RING_CHANGES);
+  }
+
+  feedRange(): { oldestSeq: number; lastSeq: number } {
+    const row = z.object({ oldest: z.number().nullable(), last: z.number().nullable() });
+    const found = readFirst(this.#sql, row, "SELECT MIN(seq) AS oldest, MAX(seq) AS last FROM feed");
+    return { oldestSeq: Math.max((found?.oldest ?? 1) - 1, 0), lastSeq: found?.last ?? 0 };
+  }
+
+  feedAfter(seq: number, limit: number): { seq: number; change: unknown }[] {
+    const row = z.object({ seq: z.number(), change: z.string() });
+    return readAll(this.#sql, row, "SELECT seq, change FROM feed WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit).map(
+      (found) => ({ seq: found.seq, change: JSON.parse(found.change) }),
+    );
+  }
+
+  lastTime(name: "created" | "sweep" | "held"): number {
+    const row = z.object({ at: z.number() });
+    return readFirst(this.#sql, row, "SELECT at FROM clock WHERE name = ?", name)?.at ?? 0;
+  }
+
+  setLastTime(name: "created" | "sweep" | "held", at: number): void {
+    this.#sql.exec("INSERT INTO clock (name, at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at = ?2", name, at);
+  }
+}
+
+/** Text that this file wrote itself from a value of the same type, in the version the schema's floor admits. */
+function parseOwn<Value>(text: string): Value {
+  const value: Value = JSON.parse(text);
+  return value;
+}

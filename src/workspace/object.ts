@@ -1,0 +1,399 @@
+// One workspace. The object that can say no to a second run, knows which workflow id belongs to which run, keeps
+// deliveries that belong to none yet, and shows every run in one live feed. It watches a session until it has settled.
+import { DurableObject } from "cloudflare:workers";
+import { type Env, settingsFrom } from "../env.ts";
+import { now } from "../platform/clock.ts";
+import { objectName, runIds } from "../platform/ids.ts";
+import { closeStalled, type NumberedLog, nextStall, openSocket, pumpSockets, receiveMessage } from "../platform/live.ts";
+import { describeError, log } from "../platform/log.ts";
+import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
+import { problemResponse } from "../platform/problem.ts";
+import { random, randomLetters } from "../platform/random.ts";
+import { type Refusal, refuse } from "../platform/refusal.ts";
+import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
+import type { SyncSession } from "../sync/object.ts";
+import { FOREIGN_SYNC, planRun, type SyncCommand } from "../sync/plan.ts";
+import type { RunReport, RunSummary } from "../sync/report.ts";
+import type { RunRequest } from "../sync/run/events.ts";
+import { type HeldDelivery, WorkspaceJournal } from "./journal.ts";
+import { LATENESS_MS, mustAskHolder } from "./lease.ts";
+
+/** Letters that tell runs of one millisecond apart. */
+const RUN_LETTERS = 5;
+const SWEEP_MS = 60_000;
+const SAFETY_ALARM_MS = 60_000;
+/** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
+const HELD_RETRY_MS = 10_000;
+const ADOPT_AFTER_MS = 60_000;
+/** How long a trigger waits for the session to confirm its start before it answers all the same, in ms. */
+const START_WAIT_MS = 1_500;
+
+export type SyncAnswer = { readonly ok: true; readonly sessionId: string; readonly isRepeat: boolean } | Refusal;
+
+export interface IdempotencyKey {
+  readonly key: string;
+  readonly requestHash: string;
+}
+
+export type Placement =
+  | { readonly outcome: "bound"; readonly sessionId: string }
+  | { readonly outcome: "held"; readonly deliveryId: string }
+  | { readonly outcome: "duplicate"; readonly deliveryId: string };
+
+export interface Overview {
+  readonly activeSessionId: string | null;
+  readonly runs: readonly RunSummary[];
+}
+
+/** What the workspace tells a session, in order, until the session has taken it. */
+type ToSession =
+  | { readonly say: "start"; readonly request: RunRequest }
+  | { readonly say: "adopt"; readonly request: RunRequest; readonly remoteId: string }
+  | { readonly say: "deliver"; readonly deliveryId: string };
+
+export class Workspace extends DurableObject<Env> {
+  readonly #journal: WorkspaceJournal;
+  readonly #outboxInFlight = new Set<string>();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#journal = new WorkspaceJournal(ctx.storage);
+    if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
+  }
+
+  /** Grants the lease and starts a run, or names the run that holds it. The answer comes once the run is durable. */
+  async requestSync(command: SyncCommand, idempotency: IdempotencyKey | undefined): Promise<SyncAnswer> {
+    const earlier = idempotency && this.#journal.idempotentAnswer(idempotency.key, now());
+    if (earlier) {
+      return earlier.requestHash === idempotency.requestHash
+        ? { ok: true, sessionId: earlier.sessionId, isRepeat: true }
+        : refuse("idempotency_key_reused");
+    }
+    await this.#askDoubtfulHolder();
+    // From here to the grant nothing waits, so no other request can come in between.
+    const lease = this.#journal.lease();
+    if (lease) return refuse("run_active", { members: this.#holder(lease.sessionId) });
+    const sessionId = this.#grant(command, idempotency);
+    await Promise.race([this.#flush(), sleep(START_WAIT_MS)]);
+    await this.#arm();
+    return { ok: true, sessionId, isRepeat: false };
+  }
+
+  /** A session says how its run is. Older news than what is known is ignored. */
+  async report(report: RunReport): Promise<void> {
+    this.#takeIn(report);
+    await this.#moved();
+  }
+
+  /** The session that a workflow id of OPAL's belongs to. */
+  async locate(remoteId: string): Promise<string | undefined> {
+    return this.#journal.sessionOfRemote(remoteId);
+  }
+
+  /** Whether a run of this id was granted here, though its session may not have confirmed it yet. */
+  async summary(sessionId: string): Promise<RunSummary | undefined> {
+    return this.#journal.summaryOf(sessionId);
+  }
+
+  /** A delivery that names no run of ours: binds it to one, or keeps it until its run is known. */
+  async place(incoming: IncomingDelivery): Promise<Placement> {
+    const repeated = this.#journal.repeatHeld(incoming);
+    if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
+    const { remoteId, deliveryId } = incoming.delivery;
+    const sessionId = remoteId === null ? undefined : await this.#findRun(remoteId);
+    if (sessionId !== undefined) return { outcome: "bound", sessionId };
+    const repeatedMeanwhile = this.#journal.repeatHeld(incoming);
+    if (repeatedMeanwhile !== undefined) return { outcome: "duplicate", deliveryId: repeatedMeanwhile };
+    this.ctx.storage.transactionSync(() => this.#journal.hold(incoming));
+    await this.#arm();
+    return { outcome: "held", deliveryId };
+  }
+
+  async overview(): Promise<Overview> {
+    return { activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() };
+  }
+
+  /** The cron minute: whatever the alarm should have done and may not have. */
+  async sweep(): Promise<void> {
+    await this.#sweep();
+    await this.#moved();
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    if (request.headers.get("Upgrade") !== "websocket") {
+      const requestId = request.headers.get("X-Request-Id") ?? "";
+      return problemResponse(refuse("upgrade_required"), { instance: new URL(request.url).pathname, requestId, now: now() });
+    }
+    return openSocket(this.ctx, request, this.#numberedLog(), now());
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    receiveMessage(socket, message, this.#numberedLog(), now());
+    await this.#arm();
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    if (code !== 1005 && code !== 1006 && code !== 1015) socket.close(code);
+  }
+
+  override async alarm(): Promise<void> {
+    const startedAt = now();
+    try {
+      await this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS);
+      closeStalled(this.ctx, startedAt);
+      if (this.#nextHeldRetry(startedAt) <= startedAt) await this.#retryHeld();
+      if (this.#nextSweep() <= startedAt) await this.#sweep();
+      await this.#flush();
+      this.#log("info", "alarm", { duration_ms: now() - startedAt });
+    } catch (error) {
+      // An alarm that throws is given up by the platform after a few tries; the safety alarm is armed already.
+      this.#log("error", "alarm_failed", { error: describeError(error), duration_ms: now() - startedAt });
+    }
+  }
+
+  /** Lease, key and the message that starts the session, in one transaction: granted is as good as started. */
+  #grant(command: SyncCommand, idempotency: IdempotencyKey | undefined): string {
+    const at = now();
+    const request = this.#plan(command, at);
+    this.ctx.storage.transactionSync(() => {
+      this.#journal.grantLease(request.sessionId, at);
+      if (idempotency) {
+        this.#journal.keepIdempotencyKey(idempotency.key, idempotency.requestHash, request.sessionId, at);
+      }
+      this.#say(request.sessionId, { say: "start", request });
+    });
+    return request.sessionId;
+  }
+
+  #plan(command: SyncCommand, at: number): RunRequest {
+    const settings = settingsFrom(this.env);
+    const context = {
+      workspace: this.#name(),
+      deadlineScale: settings.deadlineScale,
+      callMs: settings.opal.timeoutMs,
+    };
+    return planRun(command, runIds(at, randomLetters(RUN_LETTERS)), context);
+  }
+
+  /** Frees the lease of a holder that has ended, or that lost its storage; whoever still runs keeps it. */
+  async #askDoubtfulHolder(): Promise<void> {
+    const lease = this.#journal.lease();
+    if (lease === undefined || !mustAskHolder(lease, now())) return;
+    // A grant that was never confirmed is started again first: only a session that answers can lose its lease.
+    if (lease.state === "granted") await Promise.race([this.#flush(), sleep(START_WAIT_MS)]);
+    else await this.#poke(lease.sessionId);
+  }
+
+  async #poke(sessionId: string): Promise<void> {
+    try {
+      const report = await this.#session(sessionId).poke();
+      if (report) this.#takeIn(report);
+      else this.#forgetLost(sessionId);
+    } catch (error) {
+      this.#log("warn", "poke_failed", { session_id: sessionId, error: describeError(error) });
+    }
+  }
+
+  /** A session that confirmed its start and now knows nothing of it has lost its storage. */
+  #forgetLost(sessionId: string): void {
+    const summary = this.#journal.summaryOf(sessionId);
+    if (summary === undefined) return;
+    this.#log("error", "session_lost", { session_id: sessionId });
+    this.#takeIn({
+      sessionId,
+      seq: Number.MAX_SAFE_INTEGER,
+      summary: { ...summary, status: "failed", isOver: true, message: "The run's own record was lost.", endedAt: now() },
+      remoteIds: [],
+      isOver: true,
+      isSettled: true,
+      dueAt: null,
+    });
+  }
+
+  #takeIn(report: RunReport): void {
+    const at = now();
+    this.ctx.storage.transactionSync(() => {
+      const { sessionId } = report;
+      for (const remoteId of report.remoteIds) {
+        this.#journal.bindRemote(remoteId, sessionId, at);
+        this.#handOver(this.#journal.heldOf(remoteId), sessionId);
+      }
+      if (!this.#journal.storeRun(report)) return;
+      if (report.isOver) this.#journal.releaseLease(sessionId);
+      else this.#journal.confirmLease(sessionId, report.dueAt);
+      const activeSessionId = this.#journal.lease()?.sessionId ?? null;
+      this.#journal.appendFeed({ run: report.summary, activeSessionId });
+      if (report.isSettled) this.#journal.forgetOldRuns();
+    });
+  }
+
+  /** The run of a workflow id: a known binding, or the active run when it still waits for its first one. */
+  async #findRun(remoteId: string): Promise<string | undefined> {
+    const known = this.#journal.sessionOfRemote(remoteId);
+    if (known !== undefined) return known;
+    const lease = this.#journal.lease();
+    if (lease === undefined) return undefined;
+    if (!(await this.#session(lease.sessionId).claimRemote(remoteId))) return this.#journal.sessionOfRemote(remoteId);
+    this.ctx.storage.transactionSync(() => {
+      this.#journal.bindRemote(remoteId, lease.sessionId, now());
+      this.#handOver(this.#journal.heldOf(remoteId), lease.sessionId);
+    });
+    return this.#journal.sessionOfRemote(remoteId);
+  }
+
+  async #retryHeld(): Promise<void> {
+    const at = now();
+    this.#journal.setLastTime("held", at);
+    const held = this.#journal.heldDeliveries();
+    for (const remoteId of new Set(held.flatMap((delivery) => delivery.remoteId ?? []))) {
+      if ((await this.#findRun(remoteId)) !== undefined) continue;
+      const oldest = held.find((delivery) => delivery.remoteId === remoteId);
+      if (oldest && oldest.at + ADOPT_AFTER_MS <= at) this.#adopt(remoteId);
+    }
+  }
+
+  /** A workflow that nobody here started: shown like any other run, and it takes the lease only if that is free. */
+  #adopt(remoteId: string): void {
+    const at = now();
+    const request = this.#plan(FOREIGN_SYNC, at);
+    this.ctx.storage.transactionSync(() => {
+      if (this.#journal.lease() === undefined) this.#journal.grantLease(request.sessionId, at);
+      this.#journal.bindRemote(remoteId, request.sessionId, at);
+      this.#say(request.sessionId, { say: "adopt", request, remoteId });
+      this.#handOver(this.#journal.heldOf(remoteId), request.sessionId);
+    });
+    this.#log("info", "foreign_run_adopted", { session_id: request.sessionId, remote_id: remoteId });
+  }
+
+  /** Call inside a transaction. A delivery handed over twice is one delivery to the session. */
+  #handOver(held: readonly HeldDelivery[], sessionId: string): void {
+    for (const { deliveryId } of held) this.#say(sessionId, { say: "deliver", deliveryId });
+  }
+
+  #say(sessionId: string, message: ToSession): void {
+    enqueue(this.ctx.storage.sql, sessionId, JSON.stringify(message), now());
+  }
+
+  async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<void> {
+    const session = this.#session(sessionId);
+    for (const { message } of messages) {
+      const told: ToSession = JSON.parse(message);
+      if (told.say === "start") this.#takeInIfAny(await session.start(told.request));
+      if (told.say === "adopt") this.#takeInIfAny(await session.adopt(told.request, told.remoteId));
+      if (told.say === "deliver") await this.#deliverHeld(session, told.deliveryId);
+    }
+  }
+
+  #takeInIfAny(report: RunReport | undefined): void {
+    if (report) this.#takeIn(report);
+  }
+
+  async #deliverHeld(session: DurableObjectStub<SyncSession>, deliveryId: string): Promise<void> {
+    const incoming = this.#journal.readHeld(deliveryId);
+    if (incoming === undefined) return;
+    const outcome: DeliveryOutcome = await session.deliver(incoming);
+    if (outcome.outcome === "unknown") throw new Error("the session does not know its run yet");
+    this.ctx.storage.transactionSync(() => this.#journal.dropHeld(incoming));
+  }
+
+  /** Pokes every session that should have moved or settled by now. */
+  async #sweep(): Promise<void> {
+    const at = now();
+    this.#journal.setLastTime("sweep", at);
+    for (const sessionId of this.#journal.overdueSessions(at - LATENESS_MS)) await this.#poke(sessionId);
+  }
+
+  #nextSweep(): number {
+    const isWatching = this.#journal.unsettledCount() > 0 || this.#journal.lease() !== undefined;
+    return isWatching ? this.#journal.lastTime("sweep") + SWEEP_MS : Number.POSITIVE_INFINITY;
+  }
+
+  /** Deliveries without a workflow id wait for no binding and are not retried. */
+  #nextHeldRetry(at: number): number {
+    const waits = this.#journal.heldDeliveries().filter((delivery) => delivery.remoteId !== null);
+    const [oldest] = waits;
+    if (oldest === undefined) return Number.POSITIVE_INFINITY;
+    const last = Math.max(this.#journal.lastTime("held"), oldest.at);
+    return Math.max(Math.min(last + HELD_RETRY_MS, at + HELD_RETRY_MS), 0);
+  }
+
+  async #moved(): Promise<void> {
+    pumpSockets(this.ctx, this.#numberedLog(), now());
+    this.ctx.waitUntil(this.#flush());
+    await this.#arm();
+  }
+
+  async #flush(): Promise<void> {
+    await flush(this.#outboxPort());
+    pumpSockets(this.ctx, this.#numberedLog(), now());
+    await this.#arm();
+  }
+
+  /** The one place that sets the alarm. */
+  async #arm(): Promise<void> {
+    const at = now();
+    const times = [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(at), this.#nextSweep()];
+    const next = Math.min(...times.filter((time) => time !== undefined));
+    if (Number.isFinite(next)) await this.ctx.storage.setAlarm(Math.max(next, at));
+    else await this.ctx.storage.deleteAlarm();
+  }
+
+  #outboxPort(): OutboxPort {
+    return {
+      storage: this.ctx.storage,
+      inFlight: this.#outboxInFlight,
+      now,
+      random,
+      deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
+      onFailure: (destination, error, retryAt) =>
+        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() }),
+    };
+  }
+
+  #holder(sessionId: string): NonNullable<Refusal["members"]> {
+    const summary = this.#journal.summaryOf(sessionId);
+    return {
+      active_session: sessionId,
+      session_id: sessionId,
+      status_url: `/api/force-sync/status/${sessionId}`,
+      ...(summary
+        ? {
+            state: summary.status,
+            progress: summary.progressPercent,
+            completed_agents: summary.completedAgents,
+            expected_agents: summary.expectedAgents,
+            started_at: new Date(summary.requestedAt).toISOString(),
+            started_by: summary.actor,
+          }
+        : {}),
+    };
+  }
+
+  #session(sessionId: string): DurableObjectStub<SyncSession> {
+    return this.env.SYNC_SESSION.getByName(objectName(this.#name(), sessionId));
+  }
+
+  /** The workspace's own name is the first half of the object's. */
+  #name(): string {
+    return this.ctx.id.name?.split(":")[0] ?? "default";
+  }
+
+  #numberedLog(): NumberedLog {
+    const { oldestSeq, lastSeq } = this.#journal.feedRange();
+    return {
+      epoch: String(this.#journal.lastTime("created")),
+      lastSeq,
+      oldestSeq,
+      snapshot: () => ({ activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() }),
+      after: (seq, limit) => this.#journal.feedAfter(seq, limit),
+    };
+  }
+
+  #log(level: "info" | "warn" | "error", event: string, fields: Parameters<typeof log>[2]): void {
+    log(level, event, { workspace: this.#name(), ...fields });
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,12 @@
+declare namespace Cloudflare {
+  interface Env {
+    DB: D1Database;
+    SYNC_SESSION: DurableObjectNamespace<import("../../../src/sync/object.ts").SyncSession>;
+    WORKSPACE: DurableObjectNamespace<import("../../../src/workspace/object.ts").Workspace>;
+    TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];
+    TEST_OPAL_URL: string;
+  }
+  interface GlobalProps {
+    mainModule: typeof import("../../../src/index.ts");
+  }
+}

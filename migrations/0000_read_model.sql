@@ -91,4 +91,7 @@ CREATE TABLE `opal_workflow_executions` (
 	PRIMARY KEY(`workspace`, `session_id`)
 );
 --> statement-breakpoint
-CREATE INDEX `workflow_executions_by_time` ON `opal_workflow_executions` (`workspace`,`trigger_timestamp`);
+CREATE INDEX `workflow_executions_by_time` ON `opal_workflow_executions` (`workspace`,`trigger_timestamp`);--> statement-breakpoint
+CREATE TABLE `workspaces` (
+	`workspace` text PRIMARY KEY NOT NULL
+);

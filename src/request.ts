@@ -24,7 +24,8 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 export const requestLine = createMiddleware<AppEnv>(async function requestLine(c, next) {
   const startedAt = now();
   const given = c.req.header("X-Correlation-ID");
-  const requestId = given !== undefined && CALLERS_ID.test(given) ? given : `req-${startedAt}-${randomLetters(REQUEST_LETTERS)}`;
+  const requestId =
+    given !== undefined && CALLERS_ID.test(given) ? given : `req-${startedAt}-${randomLetters(REQUEST_LETTERS)}`;
   c.set("requestId", requestId);
   c.set("problem", (refusal, headers) => answerRefusal(c, refusal, headers));
   await next();

@@ -29,7 +29,11 @@ export const requirePrincipal = createMiddleware<AppEnv>(async function requireP
   return next();
 });
 
-async function identify(env: Env, authorization: string | undefined, cookie: string | undefined): Promise<Principal | undefined> {
+async function identify(
+  env: Env,
+  authorization: string | undefined,
+  cookie: string | undefined,
+): Promise<Principal | undefined> {
   const { development, workspace, sessionSecret } = settingsFrom(env);
   const key = /^Bearer ([^\s]+)$/i.exec(authorization ?? "")?.[1];
   if (key !== undefined) {

@@ -1,8 +1,8 @@
 // The one call we make to OPAL: start the strategy workflow.
 import { z } from "zod";
 import { parseRetryAfter } from "../platform/backoff.ts";
-import { signBody } from "../webhooks/signature.ts";
 import type { FailureClass } from "../sync/run/events.ts";
+import { signBody } from "../webhooks/signature.ts";
 
 /** The only workflow that may be started. */
 export const WORKFLOW_NAME = "strategy_workflow";
@@ -115,7 +115,10 @@ function failureOf(status: number): FailureClass {
 }
 
 const answerId = z.string().min(1).max(128);
-const answerBody = z.object({ workflow_id: answerId.optional().catch(undefined), id: answerId.optional().catch(undefined) });
+const answerBody = z.object({
+  workflow_id: answerId.optional().catch(undefined),
+  id: answerId.optional().catch(undefined),
+});
 
 /** OPAL may answer with an empty body, with text, or with JSON without any id: a 2xx is a success all the same. */
 async function readRemoteId(answer: Response): Promise<string | null> {

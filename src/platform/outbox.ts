@@ -30,8 +30,8 @@ export interface OutboxPort {
   readonly inFlight: Set<string>;
   readonly now: () => number;
   readonly random: () => number;
-  /** Throws when the destination did not take the messages. */
-  readonly deliver: (destination: string, messages: readonly OutboxMessage[]) => Promise<void>;
+  /** How many of the messages, counted from the first, the destination took: at least one. Throws when it took none. */
+  readonly deliver: (destination: string, messages: readonly OutboxMessage[]) => Promise<number>;
   readonly onFailure: (destination: string, error: unknown, retryAt: number) => void;
 }
 
@@ -43,11 +43,6 @@ export function enqueue(sql: SqlStorage, destination: string, message: string, n
     destination,
     now,
   );
-}
-
-/** Takes back what has not been delivered yet. */
-export function withdraw(sql: SqlStorage, destination: string): void {
-  sql.exec("DELETE FROM outbox WHERE destination = ?", destination);
 }
 
 export function waiting(sql: SqlStorage, destination: string): number {
@@ -91,8 +86,8 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
         port.now() + CLAIM_MS,
         destination,
       );
-      await withinLimit(port.deliver(destination, batch));
-      acknowledge(port.storage, destination, batch.at(-1)?.id ?? 0);
+      const taken = await withinLimit(port.deliver(destination, batch));
+      acknowledge(port.storage, destination, batch[taken - 1]?.id ?? 0);
     }
   } catch (error) {
     port.onFailure(destination, error, postpone(port, destination));
@@ -141,13 +136,13 @@ function postpone(port: OutboxPort, destination: string): number {
   return retryAt;
 }
 
-async function withinLimit(delivery: Promise<void>): Promise<void> {
+async function withinLimit<Outcome>(delivery: Promise<Outcome>): Promise<Outcome> {
   let timer: number | null = null;
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error("the destination did not answer in time")), DELIVERY_LIMIT_MS);
   });
   try {
-    await Promise.race([delivery, limit]);
+    return await Promise.race([delivery, limit]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,25 +1,120 @@
 // Every way in which we say no: one closed list of codes with status, the documents' word and a page of explanation.
 
 export const REFUSALS = {
-  validation_failed: { status: 400, word: "validation_failed", title: "A field is missing or wrong", explanation: "The request was understood but one or more fields do not fit. `errors` names each field by JSON pointer. Nothing was changed." },
-  unreadable_body: { status: 400, word: "validation_failed", title: "The body is not readable JSON", explanation: "The body must be one JSON document in UTF-8, at most 64 levels deep. Nothing was stored." },
-  authentication_failed: { status: 401, word: "authentication_failed", title: "Not signed in", explanation: "Sign in on the dashboard, or send `Authorization: Bearer <key>`." },
-  signature_invalid: { status: 401, word: "authentication_failed", title: "The signature was not accepted", explanation: "The signature header must be `X-OSA-Signature: t=<unix seconds>,v1=<64 lower-case hex digits>`, an HMAC-SHA256 over `<t>.<raw body>` with the shared secret, at most 300 seconds from now. The answer is the same for every kind of failure; the log holds the reason." },
-  origin_refused: { status: 403, word: "access_denied", title: "The request came from another site", explanation: "Requests that use the session cookie must come from the dashboard's own origin." },
-  workflow_not_allowed: { status: 403, word: "access_denied", title: "This workflow may not be started", explanation: "Only `strategy_workflow` can be triggered." },
-  resource_not_found: { status: 404, word: "resource_not_found", title: "There is no such thing", explanation: "The address or id names nothing in this workspace." },
-  session_not_found: { status: 404, word: "resource_not_found", title: "No run has this id", explanation: "No run of this workspace has this session, correlation, workflow or OPAL id." },
-  method_not_allowed: { status: 405, word: "validation_failed", title: "This method is not offered here", explanation: "The `Allow` header lists what is." },
-  read_timeout: { status: 408, word: "operation_timeout", title: "The body did not arrive in time", explanation: "The rest of the body was not sent within 30 seconds. Nothing was stored; send it again." },
-  run_active: { status: 409, word: "conflict", title: "A force sync is already running", explanation: "One run at a time and workspace. `active_session` names the run that holds the lease; follow or cancel it, or try again when it has ended." },
-  run_ended: { status: 409, word: "conflict", title: "The run has already ended", explanation: "A run that has ended cannot be cancelled. `state` tells how it ended." },
-  payload_too_large: { status: 413, word: "validation_failed", title: "The body is too large", explanation: "Webhook bodies may have at most 10 MiB, other requests 64 KiB. Nothing was stored." },
-  unsupported_media_type: { status: 415, word: "validation_failed", title: "This content type is not accepted", explanation: "Send `Content-Type: application/json`, in UTF-8, without a content encoding." },
-  idempotency_key_reused: { status: 422, word: "validation_failed", title: "The idempotency key was used for another request", explanation: "An Idempotency-Key belongs to one request body for 24 hours. Use a new key for a new request." },
-  upgrade_required: { status: 426, word: "validation_failed", title: "This address speaks WebSocket", explanation: "Connect with a WebSocket client." },
-  configuration_error: { status: 500, word: "Configuration Error", title: "The service is not configured correctly", explanation: "A setting is missing, too short or still a placeholder. The log names the setting; nothing was sent to OPAL." },
-  internal_server_error: { status: 500, word: "internal_server_error", title: "Something went wrong on our side", explanation: "The details are in the log under the request id. Repeating the request is safe where it carries an idempotency key." },
-  service_unavailable: { status: 503, word: "service_unavailable", title: "Not available right now", explanation: "A part that this request needs does not answer at the moment. Nothing was lost; try again after `Retry-After` seconds." },
+  validation_failed: {
+    status: 400,
+    word: "validation_failed",
+    title: "A field is missing or wrong",
+    explanation:
+      "The request was understood but one or more fields do not fit. `errors` names each field by JSON pointer. Nothing was changed.",
+  },
+  unreadable_body: {
+    status: 400,
+    word: "validation_failed",
+    title: "The body is not readable JSON",
+    explanation: "The body must be one JSON document in UTF-8, at most 64 levels deep. Nothing was stored.",
+  },
+  authentication_failed: {
+    status: 401,
+    word: "authentication_failed",
+    title: "Not signed in",
+    explanation: "Sign in on the dashboard, or send `Authorization: Bearer <key>`.",
+  },
+  signature_invalid: {
+    status: 401,
+    word: "authentication_failed",
+    title: "The signature was not accepted",
+    explanation:
+      "The signature header must be `X-OSA-Signature: t=<unix seconds>,v1=<64 lower-case hex digits>`, an HMAC-SHA256 over `<t>.<raw body>` with the shared secret, at most 300 seconds from now. The answer is the same for every kind of failure; the log holds the reason.",
+  },
+  origin_refused: {
+    status: 403,
+    word: "access_denied",
+    title: "The request came from another site",
+    explanation: "Requests that use the session cookie must come from the dashboard's own origin.",
+  },
+  workflow_not_allowed: {
+    status: 403,
+    word: "access_denied",
+    title: "This workflow may not be started",
+    explanation: "Only `strategy_workflow` can be triggered.",
+  },
+  resource_not_found: {
+    status: 404,
+    word: "resource_not_found",
+    title: "There is no such thing",
+    explanation: "The address or id names nothing in this workspace.",
+  },
+  session_not_found: {
+    status: 404,
+    word: "resource_not_found",
+    title: "No run has this id",
+    explanation: "No run of this workspace has this session, correlation, workflow or OPAL id.",
+  },
+  read_timeout: {
+    status: 408,
+    word: "operation_timeout",
+    title: "The body did not arrive in time",
+    explanation: "The rest of the body was not sent within 30 seconds. Nothing was stored; send it again.",
+  },
+  run_active: {
+    status: 409,
+    word: "conflict",
+    title: "A force sync is already running",
+    explanation:
+      "One run at a time and workspace. `active_session` names the run that holds the lease; follow or cancel it, or try again when it has ended.",
+  },
+  run_ended: {
+    status: 409,
+    word: "conflict",
+    title: "The run has already ended",
+    explanation: "A run that has ended cannot be cancelled. `state` tells how it ended.",
+  },
+  payload_too_large: {
+    status: 413,
+    word: "validation_failed",
+    title: "The body is too large",
+    explanation: "Webhook bodies may have at most 10 MiB, other requests 64 KiB. Nothing was stored.",
+  },
+  unsupported_media_type: {
+    status: 415,
+    word: "validation_failed",
+    title: "This content type is not accepted",
+    explanation: "Send `Content-Type: application/json`, in UTF-8, without a content encoding.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    word: "validation_failed",
+    title: "The idempotency key was used for another request",
+    explanation: "An Idempotency-Key belongs to one request body for 24 hours. Use a new key for a new request.",
+  },
+  upgrade_required: {
+    status: 426,
+    word: "validation_failed",
+    title: "This address speaks WebSocket",
+    explanation: "Connect with a WebSocket client.",
+  },
+  configuration_error: {
+    status: 500,
+    word: "Configuration Error",
+    title: "The service is not configured correctly",
+    explanation:
+      "A setting is missing, too short or still a placeholder. The log names the setting; nothing was sent to OPAL.",
+  },
+  internal_server_error: {
+    status: 500,
+    word: "internal_server_error",
+    title: "Something went wrong on our side",
+    explanation:
+      "The details are in the log under the request id. Repeating the request is safe where it carries an idempotency key.",
+  },
+  service_unavailable: {
+    status: 503,
+    word: "service_unavailable",
+    title: "Not available right now",
+    explanation:
+      "A part that this request needs does not answer at the moment. Nothing was lost; try again after `Retry-After` seconds.",
+  },
 } as const satisfies Record<string, { status: number; word: string; title: string; explanation: string }>;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -14,7 +14,13 @@ export interface IncomingDelivery {
 }
 
 export type DeliveryOutcome =
-  | { readonly outcome: "recorded"; readonly deliveryId: string; readonly verdict: Verdict; readonly reason: string | null; readonly events: readonly string[] }
+  | {
+      readonly outcome: "recorded";
+      readonly deliveryId: string;
+      readonly verdict: Verdict;
+      readonly reason: string | null;
+      readonly events: readonly string[];
+    }
   /** `deliveryId` is that of the first one. */
   | { readonly outcome: "duplicate"; readonly deliveryId: string }
   /** No run of this object's name exists. */

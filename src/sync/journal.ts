@@ -20,6 +20,7 @@ const MIGRATIONS: readonly Migration[] = [
          dedup_key TEXT NOT NULL, sha256 TEXT NOT NULL, delivery_id TEXT NOT NULL, at INTEGER NOT NULL, repeats INTEGER NOT NULL,
          PRIMARY KEY (dedup_key, sha256)
        )`,
+      `CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL)`,
       BODIES_TABLE,
       ...OUTBOX_TABLES,
     ],
@@ -83,6 +84,15 @@ export class Journal {
       REDUCER_VERSION,
       JSON.stringify(run),
     );
+  }
+
+  /** The last event that the workspace was told is settled; 0 before the first time. */
+  settledSeq(): number {
+    return readFirst(this.#sql, z.object({ seq: z.number() }), "SELECT seq FROM settled")?.seq ?? 0;
+  }
+
+  setSettledSeq(seq: number): void {
+    this.#sql.exec("INSERT INTO settled (id, seq) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET seq = ?1", seq);
   }
 
   /** The receipt of an identical delivery that came before, with this repeat counted. */

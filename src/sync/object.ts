@@ -7,7 +7,14 @@ import { type Env, settingsFrom } from "../env.ts";
 import { startWorkflow } from "../opal/client.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
-import { closeStalled, type NumberedLog, nextStall, openSocket, pumpSockets, receiveMessage } from "../platform/live.ts";
+import {
+  closeStalled,
+  type NumberedLog,
+  nextStall,
+  openSocket,
+  pumpSockets,
+  receiveMessage,
+} from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
 import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
 import { problemResponse } from "../platform/problem.ts";
@@ -15,7 +22,7 @@ import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
 import { Journal } from "./journal.ts";
-import { project } from "./projection.ts";
+import { project, withinBudget } from "./projection.ts";
 import { type RunReport, reportOf } from "./report.ts";
 import type { Command } from "./run/commands.ts";
 import { nextWakeUp } from "./run/deadlines.ts";
@@ -124,7 +131,11 @@ export class SyncSession extends DurableObject<Env> {
 
   /** Opens a WebSocket on this run: a snapshot, or what came after `?since=epoch.seq`, then every event. */
   override async fetch(request: Request): Promise<Response> {
-    const context = { instance: new URL(request.url).pathname, requestId: request.headers.get("X-Request-Id") ?? "", now: now() };
+    const context = {
+      instance: new URL(request.url).pathname,
+      requestId: request.headers.get("X-Request-Id") ?? "",
+      now: now(),
+    };
     if (request.headers.get("Upgrade") !== "websocket") return problemResponse(refuse("upgrade_required"), context);
     await this.#moved();
     if (this.#run.status === "absent") return problemResponse(refuse("session_not_found"), context);
@@ -147,7 +158,8 @@ export class SyncSession extends DurableObject<Env> {
       await this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS);
       await this.#moved();
       this.#change({ type: "begin_attempt" });
-      if (this.#run.status !== "absent" && openAttempt(this.#run) && this.#call === undefined) await this.#callOpal(this.#run);
+      if (this.#run.status !== "absent" && openAttempt(this.#run) && this.#call === undefined)
+        await this.#callOpal(this.#run);
       closeStalled(this.ctx, now());
       await this.#moved();
       this.#log("info", "alarm", { duration_ms: now() - startedAt });
@@ -233,16 +245,15 @@ export class SyncSession extends DurableObject<Env> {
   async #flush(): Promise<void> {
     await flush(this.#outboxPort());
     // The workspace lets go of a session only when it is settled, and D1 may have been the last to hear.
-    if (this.#isSettled() && this.#settledSeq !== this.#run.seq) {
-      this.#settledSeq = this.#run.seq;
-      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(this.#run.seq), now());
+    if (this.#isSettled() && this.#journal.settledSeq() !== this.#run.seq) {
+      this.ctx.storage.transactionSync(() => {
+        this.#journal.setSettledSeq(this.#run.seq);
+        enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(this.#run.seq), now());
+      });
       await flush(this.#outboxPort());
     }
     await this.#arm();
   }
-
-  /** Saves repeating the last report; forgetting it costs one idempotent message. */
-  #settledSeq = 0;
 
   #isSettled(): boolean {
     return isEnded(this.#run) && waiting(this.ctx.storage.sql, TO_D1) === 0;
@@ -260,17 +271,18 @@ export class SyncSession extends DurableObject<Env> {
     };
   }
 
-  async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<void> {
+  async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<number> {
     const run = this.#run;
-    if (run.status === "absent") return;
+    if (run.status === "absent") return messages.length;
     if (destination === TO_D1) {
       const first = Number(messages[0]?.message ?? 0);
-      const events = this.#journal.eventsAfter(first - 1, messages.length);
+      const events = withinBudget(this.#journal.eventsAfter(first - 1, messages.length));
       await project(drizzle(this.env.DB), run, events, this.#journal);
-      return;
+      return events.length;
     }
     const { workspace } = run.request;
     await this.env.WORKSPACE.getByName(objectName(workspace, "workspace")).report(reportOf(run, this.#isSettled()));
+    return messages.length;
   }
 
   #numberedLog(): NumberedLog {

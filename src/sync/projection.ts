@@ -7,7 +7,15 @@ import { objectName } from "../platform/ids.ts";
 import type { RunEvent } from "./run/events.ts";
 import { isEnded, type KnownRun } from "./run/state.ts";
 import { type AgentView, describeFailure, type RunView, viewRun } from "./run/view.ts";
-import { agentExecutions, bodies, projectionCursor, runEvents, webhookEvents, workflowExecutions } from "./tables.ts";
+import {
+  agentExecutions,
+  bodies,
+  projectionCursor,
+  runEvents,
+  webhookEvents,
+  workflowExecutions,
+  workspaces,
+} from "./tables.ts";
 
 /** Parts of a body sent to D1 at once; each has at most 1 MB. */
 const PARTS_PER_BATCH = 4;
@@ -22,6 +30,24 @@ export interface ProjectionSource {
 
 type Statement = BatchItem<"sqlite">;
 
+/** Bytes of bodies written to D1 in one go; more wait for the next, so that a delivery ends in time. */
+const BODY_BUDGET_BYTES = 16 * 1024 * 1024;
+
+/** The first events, at least one, whose bodies fit into one go. */
+export function withinBudget(events: readonly RunEvent[]): readonly RunEvent[] {
+  let bytes = 0;
+  const firstOver = events.findIndex((event) => {
+    bytes += bytesOf(event);
+    return bytes > BODY_BUDGET_BYTES;
+  });
+  return firstOver === -1 ? events : events.slice(0, Math.max(1, firstOver));
+}
+
+function bytesOf(event: RunEvent): number {
+  if (event.type === "delivery_recorded") return event.bytes;
+  return "result" in event ? event.result.bytes : 0;
+}
+
 /** Writes the events, what they brought with them and the run as it is now. Rejects when D1 does not take it. */
 export async function project(
   db: DrizzleD1Database,
@@ -33,7 +59,8 @@ export async function project(
   const view = viewRun(run);
   const statements: Statement[] = [
     upsertNewer(db, workflowExecutions, [executionRow(run, view)], ["workspace", "sessionId"]),
-    ...upsertAgents(db, run, view),
+    ...upsertAgents(db, run, view, events),
+    db.insert(workspaces).values({ workspace: run.request.workspace }).onConflictDoNothing(),
     ...insertEvents(db, run, events),
     ...insertDeliveries(db, run, events, source),
     advanceCursor(db, run, events.at(-1)?.seq ?? 0),
@@ -91,8 +118,13 @@ function executionRow(run: KnownRun, view: RunView): typeof workflowExecutions.$
   };
 }
 
-function upsertAgents(db: DrizzleD1Database, run: KnownRun, view: RunView): Statement[] {
-  const rows = view.agents.map((agent, index) => agentRow(run, agent, index));
+/** Only the agents that the events are about, unless they change what every agent shows. */
+function upsertAgents(db: DrizzleD1Database, run: KnownRun, view: RunView, events: readonly RunEvent[]): Statement[] {
+  const concernsAll = events.some((event) => ["requested", "adopted", "ended"].includes(event.type));
+  const touched = new Set(events.flatMap((event) => ("agentId" in event ? [event.agentId] : [])));
+  const rows = view.agents
+    .map((agent, index) => ({ agent, row: agentRow(run, agent, index) }))
+    .flatMap(({ agent, row }) => (concernsAll || touched.has(agent.id) ? [row] : []));
   return inChunks(rows).map((chunk) => upsertNewer(db, agentExecutions, chunk, ["workspace", "sessionId", "agentId"]));
 }
 

@@ -58,4 +58,3 @@ export function summarise(view: RunView): RunSummary {
     ...{ isOver, phase, progressPercent, completedAgents, expectedAgents, requestedAt, endedAt },
   };
 }
-

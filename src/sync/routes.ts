@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { requirePrincipal } from "../access/principal.ts";
 import type { AppEnv } from "../app-env.ts";
 import { canonicalAgentId } from "../opal/agents.ts";
+import { WORKFLOW_NAME } from "../opal/client.ts";
 import { storedResult, summariseResult } from "../opal/results.ts";
 import { joinParts } from "../platform/bodies.ts";
 import { sha256Hex } from "../platform/hash.ts";
@@ -12,8 +13,8 @@ import { describeError, log } from "../platform/log.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import { readBody, readQuery } from "../platform/validate.ts";
 import { cancelAnswer, missAdvice, statusAnswer, statusUrl, triggerAnswer, workflowAnswer } from "./answers.ts";
-import { idempotencyKey, listQuery, triggerBody } from "./schema.ts";
 import { type RunView, viewRun } from "./run/view.ts";
+import { idempotencyKey, listQuery, triggerBody } from "./schema.ts";
 import { listRuns } from "./store.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" };
@@ -24,6 +25,8 @@ export const syncRoutes = new Hono<AppEnv>()
   .post("/trigger", async (c) => {
     const body = await readBody(c.req.raw, triggerBody, {});
     if (!body.ok) return c.var.problem(body);
+    if ((body.value.workflow_name ?? WORKFLOW_NAME) !== WORKFLOW_NAME)
+      return c.var.problem(refuse("workflow_not_allowed"));
     const key = idempotencyKey.optional().safeParse(c.req.header("Idempotency-Key"));
     if (!key.success) {
       const detail = `Idempotency-Key must have ${key.error.issues[0]?.message ?? "another form"}.`;
@@ -32,7 +35,10 @@ export const syncRoutes = new Hono<AppEnv>()
     const { sync_scope: scope, client_context: client } = body.value;
     const command = {
       scope,
-      client: { name: client?.client_name ?? DEFAULT_CLIENT, ...(client?.industry ? { industry: client.industry } : {}) },
+      client: {
+        name: client?.client_name ?? DEFAULT_CLIENT,
+        ...(client?.industry ? { industry: client.industry } : {}),
+      },
       actor: c.var.principal.name,
     };
     const requestHash = await sha256Hex(new TextEncoder().encode(JSON.stringify(command)));
@@ -87,7 +93,11 @@ export const syncRoutes = new Hono<AppEnv>()
     }
     const parts = await sessionOf(c, found.run.sessionId).body(agent.resultId);
     const result = storedResult.parse(JSON.parse(new TextDecoder().decode(joinParts(parts))));
-    return c.json({ success: true, session_id: found.run.sessionId, ...result, summary: summariseResult(result) }, 200, NO_STORE);
+    return c.json(
+      { success: true, session_id: found.run.sessionId, ...result, summary: summariseResult(result) },
+      200,
+      NO_STORE,
+    );
   })
   .get("/live", (c) => workspaceOf(c).fetch(c.req.raw))
   .get("/live/:id", async (c) => {

@@ -1,6 +1,5 @@
 // What callers may send to the force sync endpoints.
 import { z } from "zod";
-import { WORKFLOW_NAME } from "../opal/client.ts";
 import { SYNC_SCOPES } from "./plan.ts";
 
 const name = z.string().trim().min(1).max(200);
@@ -8,7 +7,8 @@ const name = z.string().trim().min(1).max(200);
 /** E-01. Unknown keys are refused, so that a misspelt option is not silently ignored. */
 export const triggerBody = z.strictObject({
   sync_scope: z.enum(SYNC_SCOPES).default("quick"),
-  workflow_name: z.literal(WORKFLOW_NAME).optional(),
+  /** Any other name than the one allowed is refused as such, not as a misspelt field. */
+  workflow_name: z.string().max(200).optional(),
   client_context: z.strictObject({ client_name: name.optional(), industry: name.optional() }).optional(),
 });
 

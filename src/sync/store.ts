@@ -1,7 +1,7 @@
 // Reading runs from D1, across sessions.
 import { and, desc, eq, lt } from "drizzle-orm";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
-import { workflowExecutions } from "./tables.ts";
+import { workflowExecutions, workspaces } from "./tables.ts";
 
 export interface RunPage {
   readonly workspace: string;
@@ -24,6 +24,6 @@ export function listRuns(db: DrizzleD1Database, page: RunPage) {
 
 /** Every workspace that ever ran. Rejects when D1 does not answer. */
 export async function listWorkspaces(db: DrizzleD1Database): Promise<string[]> {
-  const rows = await db.selectDistinct({ workspace: workflowExecutions.workspace }).from(workflowExecutions);
+  const rows = await db.select().from(workspaces);
   return rows.map((row) => row.workspace);
 }

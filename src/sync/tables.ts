@@ -38,7 +38,7 @@ export const workflowExecutions = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.workspace, table.sessionId] }),
-    // The list of recent runs, newest first; also finds every workspace that ever ran.
+    // The list of recent runs, newest first.
     index("workflow_executions_by_time").on(table.workspace, table.triggerTimestamp),
   ],
 );
@@ -115,6 +115,9 @@ export const bodies = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.workspace, table.bodyId, table.part] })],
 );
+
+/** Every workspace that ever ran, so that the cron minute finds them all. */
+export const workspaces = sqliteTable("workspaces", { workspace: text().primaryKey() });
 
 /** How far each source has been written; counters may only be added in the batch that advances it. */
 export const projectionCursor = sqliteTable("projection_cursor", {

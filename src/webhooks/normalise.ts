@@ -112,7 +112,9 @@ function errorIn(output: unknown): string | null {
 type Outcome = "started" | "completed" | "failed" | "timed_out";
 
 const OUTCOMES: ReadonlyMap<string, Outcome> = new Map<string, Outcome>([
-  ...(["started", "starting", "running", "in_progress", "pending", "partial"] as const).map((word) => [word, "started"] as const),
+  ...(["started", "starting", "running", "in_progress", "pending", "partial"] as const).map(
+    (word) => [word, "started"] as const,
+  ),
   ...(["success", "completed"] as const).map((word) => [word, "completed"] as const),
   ...(["failure", "failed", "error"] as const).map((word) => [word, "failed"] as const),
   ...(["timeout", "timed_out"] as const).map((word) => [word, "timed_out"] as const),

@@ -57,7 +57,13 @@ const envelope = z.looseObject({
   error: message,
   error_message: message,
   metadata: z
-    .looseObject({ timestamp: time, confidence_score: number, correlation_id: id, session_id: id, error_message: message })
+    .looseObject({
+      timestamp: time,
+      confidence_score: number,
+      correlation_id: id,
+      session_id: id,
+      error_message: message,
+    })
     .optional()
     .catch(undefined),
   data: object,
@@ -78,7 +84,12 @@ export function readStatement(document: unknown): Statement | undefined {
 /** `execution_status` with `agent_data`: one statement about one agent, or about the workflow when none is named. */
 function executionStatus(given: Envelope, status: string): Statement {
   const isAgent = agentOf(given) !== undefined;
-  return { ...base(given, `execution.${status}`), status, about: isAgent ? "agent" : "workflow", output: outputOf(given) };
+  return {
+    ...base(given, `execution.${status}`),
+    status,
+    about: isAgent ? "agent" : "workflow",
+    output: outputOf(given),
+  };
 }
 
 /** `event_type`: agent_status_update and its siblings, or the dotted envelope (`agent.completed`). */
@@ -88,7 +99,13 @@ function namedEvent(given: Envelope, eventType: string): Statement {
   switch (eventType) {
     case "agent_status_update": {
       const status = detail.parse(data.agent_status ?? {});
-      return { ...common, about: "agent", status: status.current_status, output: outputOf(given), error: status.error_details ?? common.error };
+      return {
+        ...common,
+        about: "agent",
+        status: status.current_status,
+        output: outputOf(given),
+        error: status.error_details ?? common.error,
+      };
     }
     case "workflow_completion":
       return { ...common, about: "workflow", status: detail.parse(data.workflow_completion ?? {}).status ?? "unnamed" };
@@ -114,7 +131,8 @@ function runEvent(given: Envelope, eventType: string): Statement {
   const common = base(given, eventType);
   const isAgentEvent = /^agent_(started|completed|failed)$/.exec(eventType);
   if (isAgentEvent) return { ...common, about: "agent", status: isAgentEvent[1], output: outputOf(given) };
-  if (["started", "completed", "failed"].includes(eventType)) return { ...common, about: "workflow", status: eventType };
+  if (["started", "completed", "failed"].includes(eventType))
+    return { ...common, about: "workflow", status: eventType };
   return common;
 }
 
@@ -137,9 +155,13 @@ function base(given: Envelope, eventType: string): Statement {
     confidence: metadata?.confidence_score,
     timestampMs: parseTime(given.timestamp ?? metadata?.timestamp),
     offset: given.offset,
-    ourIds: [given.correlation_id, given.session_id, metadata?.correlation_id, metadata?.session_id, given.workflow_id].filter(
-      (candidate) => candidate !== undefined,
-    ),
+    ourIds: [
+      given.correlation_id,
+      given.session_id,
+      metadata?.correlation_id,
+      metadata?.session_id,
+      given.workflow_id,
+    ].filter((candidate) => candidate !== undefined),
   };
 }
 
@@ -152,7 +174,15 @@ function agentOf(given: Envelope): string | undefined {
 
 function outputOf(given: Envelope): unknown {
   const data = given.data;
-  return given.agent_data ?? given.agent_output ?? given.execution_results ?? given.results ?? given.result ?? data?.results ?? data;
+  return (
+    given.agent_data ??
+    given.agent_output ??
+    given.execution_results ??
+    given.results ??
+    given.result ??
+    data?.results ??
+    data
+  );
 }
 
 /** ISO 8601, unix seconds or milliseconds, however it is spelled: the same instant is the same number. */

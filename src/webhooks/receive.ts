@@ -60,7 +60,11 @@ async function verify(
   secrets: NonNullable<ReturnType<Settings["webhookSecrets"]>>,
   settings: Settings,
 ): Promise<string | undefined> {
-  const signed = { body, signature: request.headers.get("X-OSA-Signature"), timestamp: request.headers.get("X-OSA-Timestamp") };
+  const signed = {
+    body,
+    signature: request.headers.get("X-OSA-Signature"),
+    timestamp: request.headers.get("X-OSA-Timestamp"),
+  };
   const verified = await verifySignature(signed, secrets, now, settings.acceptsLegacySignatures);
   if (verified.ok) return verified.scheme === "legacy" ? `${verified.secret} (legacy form)` : verified.secret;
   log("warn", "hmac_verification_failure", {
@@ -97,7 +101,8 @@ async function store(env: Env, reception: Reception, { incoming, ourRun }: Norma
       sessionOfRemote.delete(cacheKey);
     }
     const placed = await env.WORKSPACE.getByName(objectName(workspace, "workspace")).place(incoming);
-    if (placed.outcome === "held") return { ok: true, deliveryId, correlationId: undefined, result: { outcome: "held" } };
+    if (placed.outcome === "held")
+      return { ok: true, deliveryId, correlationId: undefined, result: { outcome: "held" } };
     if (placed.outcome === "duplicate") return { ok: true, deliveryId, correlationId: undefined, result: placed };
     if (sessionOfRemote.size >= REMEMBERED_REMOTES) sessionOfRemote.clear();
     sessionOfRemote.set(cacheKey, placed.sessionId);

@@ -33,7 +33,10 @@ async function receiveFor(c: Context<AppEnv>, workspace: string): Promise<Respon
 function answer({ result }: Extract<Received, { ok: true }>) {
   switch (result.outcome) {
     case "held":
-      return { code: 202, said: { status: "stored", message: "Stored until its run is known.", events_triggered: [] } } as const;
+      return {
+        code: 202,
+        said: { status: "stored", message: "Stored until its run is known.", events_triggered: [] },
+      } as const;
     case "duplicate":
       return {
         code: 200,

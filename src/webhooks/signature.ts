@@ -49,7 +49,10 @@ export async function verifySignature<Name extends string>(
   if (header === undefined || !(isLegacy || SECONDS.test(header.timestamp))) {
     return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
   }
-  const signedBytes = concat(new TextEncoder().encode(isLegacy ? header.timestamp : `${header.timestamp}.`), request.body);
+  const signedBytes = concat(
+    new TextEncoder().encode(isLegacy ? header.timestamp : `${header.timestamp}.`),
+    request.body,
+  );
   let match: Name | undefined;
   for (const { name, value } of secrets) {
     const key = await importKey(value, "verify");
@@ -107,5 +110,7 @@ function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
 }
 
 function bytesFromHex(digits: string): Uint8Array {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, index) => Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16));
+  return Uint8Array.from({ length: digits.length / 2 }, (_, index) =>
+    Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16),
+  );
 }

@@ -28,6 +28,7 @@ const MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX held_by_remote ON held (remote_id)`,
       `CREATE TABLE feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, change TEXT NOT NULL)`,
       `CREATE TABLE clock (name TEXT PRIMARY KEY, at INTEGER NOT NULL)`,
+      `CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), workspace TEXT NOT NULL)`,
       BODIES_TABLE,
       ...OUTBOX_TABLES,
     ],
@@ -56,8 +57,15 @@ export interface HeldDelivery {
 }
 
 const leaseRow = z
-  .object({ session_id: z.string(), state: z.enum(["granted", "confirmed"]), granted_at: z.number(), due_at: z.number().nullable() })
-  .transform((row): Lease => ({ sessionId: row.session_id, state: row.state, grantedAt: row.granted_at, dueAt: row.due_at }));
+  .object({
+    session_id: z.string(),
+    state: z.enum(["granted", "confirmed"]),
+    granted_at: z.number(),
+    due_at: z.number().nullable(),
+  })
+  .transform(
+    (row): Lease => ({ sessionId: row.session_id, state: row.state, grantedAt: row.granted_at, dueAt: row.due_at }),
+  );
 
 const heldRow = z
   .object({ delivery_id: z.string(), remote_id: z.string().nullable(), at: z.number() })
@@ -110,7 +118,8 @@ export class WorkspaceJournal {
   }
 
   sessionOfRemote(remoteId: string): string | undefined {
-    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM remote_ids WHERE remote_id = ?", remoteId)?.session_id;
+    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM remote_ids WHERE remote_id = ?", remoteId)
+      ?.session_id;
   }
 
   /** The first binding stays. */
@@ -121,10 +130,6 @@ export class WorkspaceJournal {
       sessionId,
       now,
     );
-  }
-
-  knowsRun(sessionId: string): boolean {
-    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM runs WHERE session_id = ?", sessionId) !== undefined;
   }
 
   /** Stores a report unless a newer one is known. Says whether it changed anything. */
@@ -217,9 +222,15 @@ export class WorkspaceJournal {
     const row = z.object({ delivery: z.string() });
     const found = readFirst(this.#sql, row, "SELECT delivery FROM held WHERE delivery_id = ?", deliveryId);
     if (found === undefined) return undefined;
-    const { bodyIds, ...rest } = parseOwn<Omit<IncomingDelivery, "raw" | "results"> & { bodyIds: string[] }>(found.delivery);
+    const { bodyIds, ...rest } = parseOwn<Omit<IncomingDelivery, "raw" | "results"> & { bodyIds: string[] }>(
+      found.delivery,
+    );
     const bytesOf = (bodyId: string) => joinParts(bodyParts(this.#sql, bodyId));
-    return { ...rest, raw: bytesOf(deliveryId), results: bodyIds.map((bodyId) => ({ bodyId, bytes: bytesOf(bodyId) })) };
+    return {
+      ...rest,
+      raw: bytesOf(deliveryId),
+      results: bodyIds.map((bodyId) => ({ bodyId, bytes: bytesOf(bodyId) })),
+    };
   }
 
   dropHeld(incoming: IncomingDelivery): void {
@@ -245,6 +256,15 @@ export class WorkspaceJournal {
     return readAll(this.#sql, row, "SELECT seq, change FROM feed WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit).map(
       (found) => ({ seq: found.seq, change: JSON.parse(found.change) }),
     );
+  }
+
+  /** The workspace this object is for. Its name is given to an object that is called, not to one that an alarm wakes. */
+  workspace(): string | undefined {
+    return readFirst(this.#sql, z.object({ workspace: z.string() }), "SELECT workspace FROM identity")?.workspace;
+  }
+
+  setWorkspace(workspace: string): void {
+    this.#sql.exec("INSERT INTO identity (id, workspace) VALUES (1, ?) ON CONFLICT DO NOTHING", workspace);
   }
 
   lastTime(name: "created" | "sweep" | "held"): number {

@@ -4,7 +4,14 @@ import { DurableObject } from "cloudflare:workers";
 import { type Env, settingsFrom } from "../env.ts";
 import { now } from "../platform/clock.ts";
 import { objectName, runIds } from "../platform/ids.ts";
-import { closeStalled, type NumberedLog, nextStall, openSocket, pumpSockets, receiveMessage } from "../platform/live.ts";
+import {
+  closeStalled,
+  type NumberedLog,
+  nextStall,
+  openSocket,
+  pumpSockets,
+  receiveMessage,
+} from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
 import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
 import { problemResponse } from "../platform/problem.ts";
@@ -54,11 +61,16 @@ type ToSession =
 export class Workspace extends DurableObject<Env> {
   readonly #journal: WorkspaceJournal;
   readonly #outboxInFlight = new Set<string>();
+  readonly #name: string;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new WorkspaceJournal(ctx.storage);
     if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
+    const workspace = this.#journal.workspace() ?? ctx.id.name?.split(":")[0];
+    if (workspace === undefined) throw new Error("a workspace object must be called by its name first");
+    this.#journal.setWorkspace(workspace);
+    this.#name = workspace;
   }
 
   /** Grants the lease and starts a run, or names the run that holds it. The answer comes once the run is durable. */
@@ -90,11 +102,6 @@ export class Workspace extends DurableObject<Env> {
     return this.#journal.sessionOfRemote(remoteId);
   }
 
-  /** Whether a run of this id was granted here, though its session may not have confirmed it yet. */
-  async summary(sessionId: string): Promise<RunSummary | undefined> {
-    return this.#journal.summaryOf(sessionId);
-  }
-
   /** A delivery that names no run of ours: binds it to one, or keeps it until its run is known. */
   async place(incoming: IncomingDelivery): Promise<Placement> {
     const repeated = this.#journal.repeatHeld(incoming);
@@ -122,7 +129,11 @@ export class Workspace extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("Upgrade") !== "websocket") {
       const requestId = request.headers.get("X-Request-Id") ?? "";
-      return problemResponse(refuse("upgrade_required"), { instance: new URL(request.url).pathname, requestId, now: now() });
+      return problemResponse(refuse("upgrade_required"), {
+        instance: new URL(request.url).pathname,
+        requestId,
+        now: now(),
+      });
     }
     return openSocket(this.ctx, request, this.#numberedLog(), now());
   }
@@ -168,7 +179,7 @@ export class Workspace extends DurableObject<Env> {
   #plan(command: SyncCommand, at: number): RunRequest {
     const settings = settingsFrom(this.env);
     const context = {
-      workspace: this.#name(),
+      workspace: this.#name,
       deadlineScale: settings.deadlineScale,
       callMs: settings.opal.timeoutMs,
     };
@@ -202,7 +213,13 @@ export class Workspace extends DurableObject<Env> {
     this.#takeIn({
       sessionId,
       seq: Number.MAX_SAFE_INTEGER,
-      summary: { ...summary, status: "failed", isOver: true, message: "The run's own record was lost.", endedAt: now() },
+      summary: {
+        ...summary,
+        status: "failed",
+        isOver: true,
+        message: "The run's own record was lost.",
+        endedAt: now(),
+      },
       remoteIds: [],
       isOver: true,
       isSettled: true,
@@ -274,7 +291,7 @@ export class Workspace extends DurableObject<Env> {
     enqueue(this.ctx.storage.sql, sessionId, JSON.stringify(message), now());
   }
 
-  async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<void> {
+  async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<number> {
     const session = this.#session(sessionId);
     for (const { message } of messages) {
       const told: ToSession = JSON.parse(message);
@@ -282,6 +299,7 @@ export class Workspace extends DurableObject<Env> {
       if (told.say === "adopt") this.#takeInIfAny(await session.adopt(told.request, told.remoteId));
       if (told.say === "deliver") await this.#deliverHeld(session, told.deliveryId);
     }
+    return messages.length;
   }
 
   #takeInIfAny(report: RunReport | undefined): void {
@@ -370,12 +388,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #session(sessionId: string): DurableObjectStub<SyncSession> {
-    return this.env.SYNC_SESSION.getByName(objectName(this.#name(), sessionId));
-  }
-
-  /** The workspace's own name is the first half of the object's. */
-  #name(): string {
-    return this.ctx.id.name?.split(":")[0] ?? "default";
+    return this.env.SYNC_SESSION.getByName(objectName(this.#name, sessionId));
   }
 
   #numberedLog(): NumberedLog {
@@ -390,7 +403,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #log(level: "info" | "warn" | "error", event: string, fields: Parameters<typeof log>[2]): void {
-    log(level, event, { workspace: this.#name(), ...fields });
+    log(level, event, { workspace: this.#name, ...fields });
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CHAIN, agentEvent, eventually, runningSync, status, webhook } from "../support/worker/client.ts";
+import { agentEvent, CHAIN, eventually, runningSync, status, webhook } from "../support/worker/client.ts";
 
 test("a force sync runs from the click to nine completed agents", async () => {
   const run = await runningSync();
@@ -9,6 +9,9 @@ test("a force sync runs from the click to nine completed agents", async () => {
     const done = await webhook(agentEvent(run, agent));
     expect([done.status, done.body.status]).toEqual([200, "processed"]);
   }
-  const ended = await eventually(() => status(run.session_id), (now) => now.status === "completed");
+  const ended = await eventually(
+    () => status(run.session_id),
+    (now) => now.status === "completed",
+  );
   expect(ended.progress).toBe(100);
 });

@@ -76,4 +76,3 @@ function runningDeadlines(run: RunningRun): Deadline[] {
   }
   return found;
 }
-

@@ -2,8 +2,8 @@
 import { refuse } from "../../platform/refusal.ts";
 import type { Command } from "./commands.ts";
 import { deadlines, overdue } from "./deadlines.ts";
-import { type Decision, Draft } from "./draft.ts";
 import { deliver } from "./deliver.ts";
+import { type Decision, Draft } from "./draft.ts";
 import { end, endIfAllAgentsEnded, expire } from "./endings.ts";
 import { isActive, isEnded, type KnownRun, openAttempt, type Run } from "./state.ts";
 import { callAnswered, callFailed } from "./trigger.ts";

@@ -3,7 +3,6 @@
 import { z } from "zod";
 import { AGENT_IDS } from "../../opal/agents.ts";
 
-
 const ms = z.number().int().nonnegative();
 const agentId = z.enum(AGENT_IDS);
 

@@ -1,7 +1,16 @@
 // state + event > state. Total: it never refuses and never throws, so that any log can be replayed.
 import type { AgentId } from "../../opal/agents.ts";
 import type { EventBody, ResultReference, RunEvent } from "./events.ts";
-import { type Agent, type Attempt, type EndedRun, isActive, isEnded, type KnownRun, NO_RUN, type Run } from "./state.ts";
+import {
+  type Agent,
+  type Attempt,
+  type EndedRun,
+  isActive,
+  isEnded,
+  type KnownRun,
+  NO_RUN,
+  type Run,
+} from "./state.ts";
 
 export function fold(events: Iterable<RunEvent>, from: Run = NO_RUN): Run {
   let run = from;
@@ -34,7 +43,14 @@ function begin(event: RunEvent): Run {
   } as const;
   return event.type === "requested"
     ? { ...base, status: "requested", origin: "ours", remoteIds: [] }
-    : { ...base, status: "running", origin: "foreign", remoteIds: [event.remoteId], acceptedAt: event.at, closingSince: null };
+    : {
+        ...base,
+        status: "running",
+        origin: "foreign",
+        remoteIds: [event.remoteId],
+        acceptedAt: event.at,
+        closingSince: null,
+      };
 }
 
 function apply(run: KnownRun, event: RunEvent): KnownRun {
@@ -76,11 +92,26 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
         lastDeliveryAt: Math.max(run.lastDeliveryAt ?? 0, event.at),
       };
     case "agent_started":
-      return withSignOfLife(withAgent(run, event.agentId, (agent) => started(agent, event.at)), event.agentId);
+      return withSignOfLife(
+        withAgent(run, event.agentId, (agent) => started(agent, event.at)),
+        event.agentId,
+      );
     case "agent_completed":
-      return closing(reportedEnd(withAgent(run, event.agentId, (agent) => completed(agent, event)), event.agentId), event);
+      return closing(
+        reportedEnd(
+          withAgent(run, event.agentId, (agent) => completed(agent, event)),
+          event.agentId,
+        ),
+        event,
+      );
     case "agent_failed":
-      return closing(reportedEnd(withAgent(run, event.agentId, (agent) => failed(agent, event)), event.agentId), event);
+      return closing(
+        reportedEnd(
+          withAgent(run, event.agentId, (agent) => failed(agent, event)),
+          event.agentId,
+        ),
+        event,
+      );
     case "agent_timed_out":
       return withAgent(run, event.agentId, (agent) => timedOut(agent, event));
     case "agent_gave_no_result":
@@ -129,7 +160,10 @@ function accepted(run: KnownRun, at: number): KnownRun {
   return run.status === "requested" ? { ...run, status: "running", acceptedAt: at, closingSince: null } : run;
 }
 
-function ended(run: Exclude<KnownRun, EndedRun>, event: Extract<EventBody, { type: "ended" }> & { at: number }): EndedRun {
+function ended(
+  run: Exclude<KnownRun, EndedRun>,
+  event: Extract<EventBody, { type: "ended" }> & { at: number },
+): EndedRun {
   const { cancelRequestedAt: _cancel, status, ...rest } = run;
   const acceptedAt = run.status === "running" ? run.acceptedAt : null;
   const { closingSince: _closing, ...base } = { closingSince: null, ...rest };

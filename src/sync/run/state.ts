@@ -24,7 +24,12 @@ export type Agent =
       /** What the agent said about its failure, kept beside the log. */
       readonly result: ResultReference | null;
     }
-  | { readonly state: "timed_out"; readonly startedAt: number | null; readonly endedAt: number; readonly limitMs: number };
+  | {
+      readonly state: "timed_out";
+      readonly startedAt: number | null;
+      readonly endedAt: number;
+      readonly limitMs: number;
+    };
 
 /** One call to OPAL. */
 export type Attempt =

@@ -14,8 +14,15 @@ export interface Answer {
   readonly body: any;
 }
 
-export async function call(method: string, path: string, options: { body?: unknown; headers?: HeadersInit } = {}): Promise<Answer> {
-  const headers = new Headers({ Authorization: `Bearer ${API_KEY}`, ...Object.fromEntries(new Headers(options.headers)) });
+export async function call(
+  method: string,
+  path: string,
+  options: { body?: unknown; headers?: HeadersInit } = {},
+): Promise<Answer> {
+  const headers = new Headers({
+    Authorization: `Bearer ${API_KEY}`,
+    ...Object.fromEntries(new Headers(options.headers)),
+  });
   const init: RequestInit = { method, headers };
   if (options.body !== undefined) {
     headers.set("Content-Type", "application/json");
@@ -74,7 +81,9 @@ export async function opalLedger(sessionId: string): Promise<LedgerEntry[]> {
 
 export async function hmac(text: string | Uint8Array, secret: string): Promise<string> {
   const encoder = new TextEncoder();
-  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
   const digest = await crypto.subtle.sign("HMAC", key, typeof text === "string" ? encoder.encode(text) : text);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

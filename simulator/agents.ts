@@ -1,0 +1,52 @@
+// The nine agents as OPAL runs them. Written apart from src/ on purpose: the simulator is the other side of the wire,
+// and a mistake in our own table must not be copied into the thing that tests it.
+
+/** In the order of the chain (opal-wire.md 1.3). */
+export const AGENT_IDS = [
+  "integration_health",
+  "content_review",
+  "geo_audit",
+  "audience_suggester",
+  "experiment_blueprinter",
+  "personalization_idea_generator",
+  "customer_journey",
+  "roadmap_generator",
+  "cmp_organizer",
+] as const;
+
+export type AgentId = (typeof AGENT_IDS)[number];
+
+export interface Agent {
+  /** What the agent takes at real speed (opal-wire.md 1.8). */
+  readonly durationMs: number;
+  /** What OSA expects (requirements 1.13); results are mostly above it. */
+  readonly confidenceThreshold: number;
+  /** Other names under which OPAL has been seen to report it (opal-wire.md 1.4). */
+  readonly aliases: readonly string[];
+}
+
+export const AGENTS: Readonly<Record<AgentId, Agent>> = {
+  integration_health: { durationMs: 40_000, confidenceThreshold: 0.95, aliases: ["integration_health_monitor"] },
+  content_review: { durationMs: 45_000, confidenceThreshold: 0.8, aliases: ["Content_Review", "content-review"] },
+  geo_audit: {
+    durationMs: 60_000,
+    confidenceThreshold: 0.85,
+    aliases: ["geo_audit_recommendations", "geographic_audit"],
+  },
+  audience_suggester: { durationMs: 50_000, confidenceThreshold: 0.75, aliases: [] },
+  experiment_blueprinter: { durationMs: 70_000, confidenceThreshold: 0.85, aliases: [] },
+  personalization_idea_generator: {
+    durationMs: 55_000,
+    confidenceThreshold: 0.8,
+    aliases: ["personalization_generator"],
+  },
+  customer_journey: { durationMs: 70_000, confidenceThreshold: 0.8, aliases: [] },
+  roadmap_generator: { durationMs: 65_000, confidenceThreshold: 0.9, aliases: [] },
+  cmp_organizer: { durationMs: 50_000, confidenceThreshold: 0.8, aliases: [] },
+};
+
+/** The agents a filter names, in chain order. Any known spelling counts; unknown names select nothing. */
+export function agentsNamed(spellings: readonly string[]): AgentId[] {
+  const wanted = new Set(spellings.map((spelling) => spelling.trim().toLowerCase()));
+  return AGENT_IDS.filter((id) => [id, ...AGENTS[id].aliases].some((name) => wanted.has(name.toLowerCase())));
+}

@@ -1,0 +1,130 @@
+// The webhooks of one run, in the order in which they should arrive: each agent's own lane, or shuffled windows.
+
+import { createHash } from "node:crypto";
+import type { AgentId } from "./agents.ts";
+import { type Disturbance, deliver } from "./deliver.ts";
+import { faultsOf } from "./faults.ts";
+import { drawFrom } from "./random.ts";
+import type { Delivery, ExecutionStatus, Run } from "./records.ts";
+import type { Settings } from "./settings.ts";
+
+const WINDOW_AGENTS = 3;
+
+interface Letter {
+  readonly agentId: AgentId;
+  readonly status: ExecutionStatus;
+  readonly body: Buffer;
+}
+
+export interface Outbox {
+  post(letter: Letter): void;
+  /** The agent will say nothing more, so its window need not wait for it. */
+  agentDone(agentId: AgentId): void;
+  /** Sends what is still held back and resolves when every delivery is settled. */
+  finish(): Promise<void>;
+  /** Resolves with the first answer, or failure to get one, that any webhook of the run meets. */
+  readonly firstAnswer: Promise<void>;
+}
+
+export function createOutbox(run: Run, settings: Settings, signal: AbortSignal): Outbox {
+  const { faults } = run;
+  const lanes = new Map<string, Promise<void>>();
+  const windows = new Map<number, { held: Letter[]; open: Set<AgentId> }>();
+  const { promise: firstAnswer, resolve: answered } = Promise.withResolvers<void>();
+  let leftBadSignatures = faults.badSignature ?? 0;
+  let leftCuts = faults.dropConnection ?? 0;
+
+  if (faults.outOfOrder) {
+    run.agents.forEach(({ agentId }, index) => {
+      const window = windows.get(windowOf(index)) ?? { held: [], open: new Set() };
+      window.open.add(agentId);
+      windows.set(windowOf(index), window);
+    });
+  }
+
+  /** A lane's next letter waits for the one before, so that an agent's start arrives before its end. */
+  function enqueue(lane: string, letter: Letter): void {
+    const before = lanes.get(lane) ?? Promise.resolve();
+    lanes.set(
+      lane,
+      before.then(() => send(letter)),
+    );
+  }
+
+  async function send(letter: Letter): Promise<void> {
+    const copies = faultsOf(letter.agentId, faults).repeat ?? 1;
+    for (let round = 0; round < (faults.reportTwice ? 2 : 1); round++) {
+      await Promise.all(Array.from({ length: copies }, () => sendCopy(letter)));
+    }
+  }
+
+  async function sendCopy({ agentId, status, body }: Letter): Promise<void> {
+    const delivery: Delivery = {
+      id: `${run.workflowId}/${run.deliveries.length + 1}`,
+      agentId,
+      executionStatus: status,
+      bodySha256: createHash("sha256").update(body).digest("hex"),
+      bodyBytes: body.length,
+      attempts: [],
+      outcome: "pending",
+    };
+    run.deliveries.push(delivery);
+    await deliver(delivery, body, disturb(agentId), {
+      settings,
+      draw: drawFrom(run.seed, "resend", run.deliveries.length),
+      signal,
+      onAnswer: answered,
+    });
+  }
+
+  function disturb(agentId: AgentId): Disturbance {
+    const forged = faultsOf(agentId, faults).badSignature === true;
+    return {
+      signature: forged ? "wrong" : leftBadSignatures-- > 0 ? "wrong at first" : "valid",
+      cut: leftCuts-- > 0,
+      slowMs: faults.slowDeliveryMs ?? 0,
+      resend: faults.resend ?? true,
+    };
+  }
+
+  function flush(number: number): void {
+    const held = windows.get(number)?.held ?? [];
+    windows.delete(number);
+    // One lane for all windows: the order drawn here is the order of arrival.
+    for (const letter of shuffled(held, `${run.seed}/window/${number}`)) enqueue("windows", letter);
+  }
+
+  const windowOfAgent = (agentId: AgentId) => windowOf(run.agents.findIndex((agent) => agent.agentId === agentId));
+
+  return {
+    post(letter) {
+      const window = windows.get(windowOfAgent(letter.agentId));
+      if (window) window.held.push(letter);
+      else enqueue(letter.agentId, letter);
+    },
+    agentDone(agentId) {
+      const number = windowOfAgent(agentId);
+      const window = windows.get(number);
+      window?.open.delete(agentId);
+      if (window?.open.size === 0) flush(number);
+    },
+    async finish() {
+      for (const number of [...windows.keys()]) flush(number);
+      await Promise.all(lanes.values());
+      answered();
+    },
+    firstAnswer,
+  };
+}
+
+function windowOf(position: number): number {
+  return Math.floor(position / WINDOW_AGENTS);
+}
+
+/** Chance may leave a short list as it was; out of order must mean out of order. */
+function shuffled(letters: readonly Letter[], seed: string): Letter[] {
+  const order = drawFrom(seed).shuffle(letters);
+  const [first, ...others] = order;
+  const unchanged = order.every((letter, index) => letter === letters[index]);
+  return unchanged && first !== undefined ? [...others, first] : order;
+}

@@ -1,0 +1,34 @@
+// One webhook body, in the form of documents 003 and 004 (V4 in opal-wire.md 1.5).
+
+import type { AgentPlan } from "./plan.ts";
+import type { ExecutionStatus, Run } from "./records.ts";
+
+export interface Report {
+  readonly plan: AgentPlan;
+  readonly status: ExecutionStatus;
+  readonly agentData: object;
+  /** Since the agent's start, as it really passed; absent until it has ended. */
+  readonly durationMs?: number;
+  readonly dataSources: readonly string[];
+}
+
+export function payload(run: Run, report: Report, at: Date): Buffer {
+  const { plan, status, durationMs } = report;
+  const position = run.agents.findIndex((agent) => agent.agentId === plan.agentId) + 1;
+  return Buffer.from(
+    JSON.stringify({
+      workflow_id: run.workflowId,
+      execution_id: `${run.workflowId.replace("opal-wf-", "exec-")}-${position}`,
+      execution_status: status,
+      agent_id: plan.spelling,
+      agent_data: report.agentData,
+      metadata: {
+        timestamp: at.toISOString(),
+        ...(durationMs !== undefined && { execution_duration_ms: durationMs }),
+        ...(status === "completed" && { confidence_score: plan.confidence }),
+        data_sources: report.dataSources,
+      },
+      ...(run.correlationId !== null && !run.faults.omitCorrelationId && { correlation_id: run.correlationId }),
+    }),
+  );
+}

@@ -1,0 +1,71 @@
+// What the simulator remembers and shows under /simulator/runs and /simulator/ledger: plain data, times as ISO 8601.
+
+import type { AgentId } from "./agents.ts";
+import type { Faults, TriggerFault } from "./faults.ts";
+
+export type ExecutionStatus = "started" | "running" | "completed" | "failed";
+
+export interface Attempt {
+  readonly at: string;
+  readonly tookMs: number;
+  readonly signature: "valid" | "wrong";
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+  /** The start of the answer's body, or why there was none. */
+  readonly answer: string;
+}
+
+export interface Delivery {
+  readonly id: string;
+  readonly agentId: AgentId;
+  readonly executionStatus: ExecutionStatus;
+  readonly bodySha256: string;
+  readonly bodyBytes: number;
+  readonly attempts: Attempt[];
+  /** Refused: an answer that is not worth repeating. Given up: tries used up. Stopped: ended from outside. */
+  outcome: "pending" | "acknowledged" | "refused" | "given up" | "stopped";
+}
+
+export interface AgentRecord {
+  readonly agentId: AgentId;
+  readonly spelling: string;
+  readonly plannedMs: number;
+  state: "waiting" | "running" | "completed" | "failed" | "silent" | "stalled";
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+export interface Run {
+  readonly workflowId: string;
+  /** Nobody triggered it here. */
+  readonly foreign: boolean;
+  readonly correlationId: string | null;
+  readonly idempotencyKey: string | null;
+  readonly seed: string;
+  readonly order: "sequence" | "parallel";
+  readonly faults: Faults;
+  readonly startedAt: string;
+  endedAt: string | null;
+  /** Playing ends when the last agent does; deliveries may still be under way. Died: the fault stopAfterAgents. */
+  state: "playing" | "ended" | "died" | "stopped";
+  readonly agents: AgentRecord[];
+  readonly deliveries: Delivery[];
+}
+
+export interface TriggerCall {
+  readonly at: string;
+  readonly idempotencyKey: string | null;
+  readonly correlationId: string | null;
+  readonly sessionId: string | null;
+  /** A workflow belongs to this call, whether or not the caller could learn it. */
+  accepted: boolean;
+  /** It was started by an earlier call with the same idempotency key. */
+  repeated: boolean;
+  /** The body is not the one that came first with this key. */
+  bodyDiffers: boolean;
+  workflowId: string | null;
+  fault: TriggerFault["kind"] | null;
+  /** HTTP status, or how the caller was left without one. */
+  answered: number | "pending" | "connection destroyed" | "never";
+  reason: string | null;
+}

@@ -1,6 +1,7 @@
 // Runs in the documents' words: what the force sync and workflow status endpoints answer. Inside we have our own.
 import { pollingAdvice } from "./run/progress.ts";
 import { describeFailure, type RunView } from "./run/view.ts";
+import type { workflowExecutions } from "./tables.ts";
 
 const SYNC_POLL_MS = 2_000;
 const WORKFLOW_POLL_MS = 3_000;
@@ -120,6 +121,32 @@ export function workflowAnswer(run: RunView, askedFor: string) {
       ...pollingAdvice(run.isOver, WORKFLOW_POLL_MS),
       ...(run.isOver ? {} : { next_poll_url: `/api/opal/workflow-status/${encodeURIComponent(askedFor)}` }),
     },
+  };
+}
+
+/** One run of the history. */
+export function listedRun(row: typeof workflowExecutions.$inferSelect) {
+  return {
+    session_id: row.sessionId,
+    correlation_id: row.correlationId,
+    workflow_id: row.workflowId,
+    opal_workflow_ids: row.remoteIds,
+    origin: row.origin,
+    state: row.status,
+    reason: row.reason,
+    sync_scope: row.syncScope,
+    client_name: row.clientName,
+    triggered_by: row.triggeredBy,
+    progress: row.progressPercent,
+    completed_agents: row.completedAgents,
+    failed_agents: row.failedAgents,
+    expected_agents: row.expectedAgents,
+    trigger_attempts: row.triggerAttempts,
+    error: row.errorMessage,
+    created_at: iso(row.triggerTimestamp),
+    started_at: iso(row.startedAt),
+    completed_at: iso(row.completedAt ?? row.failedAt),
+    status_url: statusUrl(row.sessionId),
   };
 }
 

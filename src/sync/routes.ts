@@ -12,7 +12,15 @@ import { objectName, runIdsFrom } from "../platform/ids.ts";
 import { describeError, log } from "../platform/log.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import { readBody, readQuery } from "../platform/validate.ts";
-import { cancelAnswer, missAdvice, statusAnswer, statusUrl, triggerAnswer, workflowAnswer } from "./answers.ts";
+import {
+  cancelAnswer,
+  listedRun,
+  missAdvice,
+  statusAnswer,
+  statusUrl,
+  triggerAnswer,
+  workflowAnswer,
+} from "./answers.ts";
 import { type RunView, viewRun } from "./run/view.ts";
 import { idempotencyKey, listQuery, triggerBody } from "./schema.ts";
 import { listRuns } from "./store.ts";
@@ -59,7 +67,11 @@ export const syncRoutes = new Hono<AppEnv>()
     try {
       const runs = await listRuns(drizzle(c.env.DB), { workspace: c.var.principal.workspace, ...query.value });
       const last = runs.length === query.value.limit ? runs.at(-1) : undefined;
-      return c.json({ success: true, runs, next_before: last?.triggerTimestamp ?? null }, 200, NO_STORE);
+      return c.json(
+        { success: true, runs: runs.map(listedRun), next_before: last?.triggerTimestamp ?? null },
+        200,
+        NO_STORE,
+      );
     } catch (error) {
       log("error", "read_model_unavailable", { request_id: c.var.requestId, error: describeError(error) });
       const detail = "The history cannot be read at the moment; running syncs are not affected.";

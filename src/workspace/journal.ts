@@ -208,8 +208,18 @@ export class WorkspaceJournal {
     for (const { bodyId, bytes } of results) storeBody(this.#sql, bodyId, bytes);
   }
 
-  heldDeliveries(): HeldDelivery[] {
-    return readAll(this.#sql, heldRow, "SELECT delivery_id, remote_id, at FROM held ORDER BY at, delivery_id");
+  /** Workflow ids that deliveries are held for, and since when; a delivery without one waits for no binding. */
+  heldWorkflows(): { remoteId: string; oldestAt: number }[] {
+    const row = z
+      .object({ remote_id: z.string(), at: z.number() })
+      .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at }));
+    const query = "SELECT remote_id, MIN(at) AS at FROM held WHERE remote_id IS NOT NULL GROUP BY remote_id";
+    return readAll(this.#sql, row, query);
+  }
+
+  oldestHeld(): number | undefined {
+    const row = z.object({ at: z.number().nullable() });
+    return readFirst(this.#sql, row, "SELECT MIN(at) AS at FROM held WHERE remote_id IS NOT NULL")?.at ?? undefined;
   }
 
   heldOf(remoteId: string): HeldDelivery[] {

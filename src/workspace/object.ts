@@ -13,7 +13,7 @@ import {
   receiveMessage,
 } from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
-import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
+import { flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
 import { problemResponse } from "../platform/problem.ts";
 import { random, randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
@@ -22,16 +22,23 @@ import type { SyncSession } from "../sync/object.ts";
 import { FOREIGN_SYNC, planRun, type SyncCommand } from "../sync/plan.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
 import type { RunRequest } from "../sync/run/events.ts";
-import { type HeldDelivery, WorkspaceJournal } from "./journal.ts";
+import { WorkspaceJournal } from "./journal.ts";
 import { LATENESS_MS, mustAskHolder } from "./lease.ts";
+import {
+  bindRemote,
+  nextHeldRetry,
+  type Place,
+  type Placement,
+  placeDelivery,
+  retryHeld,
+  type ToSession,
+  tell,
+} from "./placing.ts";
 
 /** Letters that tell runs of one millisecond apart. */
 const RUN_LETTERS = 5;
 const SWEEP_MS = 60_000;
 const SAFETY_ALARM_MS = 60_000;
-/** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
-const HELD_RETRY_MS = 10_000;
-const ADOPT_AFTER_MS = 60_000;
 /** How long a trigger waits for the session to confirm its start before it answers all the same, in ms. */
 const START_WAIT_MS = 1_500;
 
@@ -42,21 +49,10 @@ export interface IdempotencyKey {
   readonly requestHash: string;
 }
 
-export type Placement =
-  | { readonly outcome: "bound"; readonly sessionId: string }
-  | { readonly outcome: "held"; readonly deliveryId: string }
-  | { readonly outcome: "duplicate"; readonly deliveryId: string };
-
 export interface Overview {
   readonly activeSessionId: string | null;
   readonly runs: readonly RunSummary[];
 }
-
-/** What the workspace tells a session, in order, until the session has taken it. */
-type ToSession =
-  | { readonly say: "start"; readonly request: RunRequest }
-  | { readonly say: "adopt"; readonly request: RunRequest; readonly remoteId: string }
-  | { readonly say: "deliver"; readonly deliveryId: string };
 
 export class Workspace extends DurableObject<Env> {
   readonly #journal: WorkspaceJournal;
@@ -75,14 +71,14 @@ export class Workspace extends DurableObject<Env> {
 
   /** Grants the lease and starts a run, or names the run that holds it. The answer comes once the run is durable. */
   async requestSync(command: SyncCommand, idempotency: IdempotencyKey | undefined): Promise<SyncAnswer> {
+    await this.#askDoubtfulHolder();
+    // From here to the grant nothing waits, so no other request can come in between.
     const earlier = idempotency && this.#journal.idempotentAnswer(idempotency.key, now());
     if (earlier) {
       return earlier.requestHash === idempotency.requestHash
         ? { ok: true, sessionId: earlier.sessionId, isRepeat: true }
         : refuse("idempotency_key_reused");
     }
-    await this.#askDoubtfulHolder();
-    // From here to the grant nothing waits, so no other request can come in between.
     const lease = this.#journal.lease();
     if (lease) return refuse("run_active", { members: this.#holder(lease.sessionId) });
     const sessionId = this.#grant(command, idempotency);
@@ -104,16 +100,9 @@ export class Workspace extends DurableObject<Env> {
 
   /** A delivery that names no run of ours: binds it to one, or keeps it until its run is known. */
   async place(incoming: IncomingDelivery): Promise<Placement> {
-    const repeated = this.#journal.repeatHeld(incoming);
-    if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
-    const { remoteId, deliveryId } = incoming.delivery;
-    const sessionId = remoteId === null ? undefined : await this.#findRun(remoteId);
-    if (sessionId !== undefined) return { outcome: "bound", sessionId };
-    const repeatedMeanwhile = this.#journal.repeatHeld(incoming);
-    if (repeatedMeanwhile !== undefined) return { outcome: "duplicate", deliveryId: repeatedMeanwhile };
-    this.ctx.storage.transactionSync(() => this.#journal.hold(incoming));
+    const placement = await placeDelivery(this.#place(), incoming);
     await this.#arm();
-    return { outcome: "held", deliveryId };
+    return placement;
   }
 
   async overview(): Promise<Overview> {
@@ -149,16 +138,22 @@ export class Workspace extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     const startedAt = now();
+    await this.#withoutThrowing("alarm", () => this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS));
+    closeStalled(this.ctx, startedAt);
+    if ((this.#nextHeldRetry() ?? Number.POSITIVE_INFINITY) <= startedAt) {
+      await this.#withoutThrowing("held_retry", () => this.#retryHeld());
+    }
+    if (this.#nextSweep() <= startedAt) await this.#withoutThrowing("sweep", () => this.#sweep());
+    await this.#withoutThrowing("flush", () => this.#flush());
+    this.#log("info", "alarm", { duration_ms: now() - startedAt });
+  }
+
+  /** An alarm that throws is given up by the platform after a few tries; and one step that fails stops no other. */
+  async #withoutThrowing(step: string, act: () => Promise<void>): Promise<void> {
     try {
-      await this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS);
-      closeStalled(this.ctx, startedAt);
-      if (this.#nextHeldRetry(startedAt) <= startedAt) await this.#retryHeld();
-      if (this.#nextSweep() <= startedAt) await this.#sweep();
-      await this.#flush();
-      this.#log("info", "alarm", { duration_ms: now() - startedAt });
+      await act();
     } catch (error) {
-      // An alarm that throws is given up by the platform after a few tries; the safety alarm is armed already.
-      this.#log("error", "alarm_failed", { error: describeError(error), duration_ms: now() - startedAt });
+      this.#log("error", "alarm_failed", { step, error: describeError(error) });
     }
   }
 
@@ -171,7 +166,7 @@ export class Workspace extends DurableObject<Env> {
       if (idempotency) {
         this.#journal.keepIdempotencyKey(idempotency.key, idempotency.requestHash, request.sessionId, at);
       }
-      this.#say(request.sessionId, { say: "start", request });
+      tell(this.ctx.storage.sql, request.sessionId, { say: "start", request });
     });
     return request.sessionId;
   }
@@ -228,13 +223,9 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #takeIn(report: RunReport): void {
-    const at = now();
     this.ctx.storage.transactionSync(() => {
       const { sessionId } = report;
-      for (const remoteId of report.remoteIds) {
-        this.#journal.bindRemote(remoteId, sessionId, at);
-        this.#handOver(this.#journal.heldOf(remoteId), sessionId);
-      }
+      for (const remoteId of report.remoteIds) bindRemote(this.ctx.storage.sql, this.#journal, remoteId, sessionId);
       if (!this.#journal.storeRun(report)) return;
       if (report.isOver) this.#journal.releaseLease(sessionId);
       else this.#journal.confirmLease(sessionId, report.dueAt);
@@ -244,51 +235,23 @@ export class Workspace extends DurableObject<Env> {
     });
   }
 
-  /** The run of a workflow id: a known binding, or the active run when it still waits for its first one. */
-  async #findRun(remoteId: string): Promise<string | undefined> {
-    const known = this.#journal.sessionOfRemote(remoteId);
-    if (known !== undefined) return known;
-    const lease = this.#journal.lease();
-    if (lease === undefined) return undefined;
-    if (!(await this.#session(lease.sessionId).claimRemote(remoteId))) return this.#journal.sessionOfRemote(remoteId);
-    this.ctx.storage.transactionSync(() => {
-      this.#journal.bindRemote(remoteId, lease.sessionId, now());
-      this.#handOver(this.#journal.heldOf(remoteId), lease.sessionId);
-    });
-    return this.#journal.sessionOfRemote(remoteId);
+  #place(): Place {
+    return {
+      storage: this.ctx.storage,
+      journal: this.#journal,
+      session: (sessionId) => this.#session(sessionId),
+      planForeign: () => this.#plan(FOREIGN_SYNC, now()),
+    };
   }
 
   async #retryHeld(): Promise<void> {
-    const at = now();
-    this.#journal.setLastTime("held", at);
-    const held = this.#journal.heldDeliveries();
-    for (const remoteId of new Set(held.flatMap((delivery) => delivery.remoteId ?? []))) {
-      if ((await this.#findRun(remoteId)) !== undefined) continue;
-      const oldest = held.find((delivery) => delivery.remoteId === remoteId);
-      if (oldest && oldest.at + ADOPT_AFTER_MS <= at) this.#adopt(remoteId);
+    for (const sessionId of await retryHeld(this.#place())) {
+      this.#log("info", "foreign_run_adopted", { session_id: sessionId });
     }
   }
 
-  /** A workflow that nobody here started: shown like any other run, and it takes the lease only if that is free. */
-  #adopt(remoteId: string): void {
-    const at = now();
-    const request = this.#plan(FOREIGN_SYNC, at);
-    this.ctx.storage.transactionSync(() => {
-      if (this.#journal.lease() === undefined) this.#journal.grantLease(request.sessionId, at);
-      this.#journal.bindRemote(remoteId, request.sessionId, at);
-      this.#say(request.sessionId, { say: "adopt", request, remoteId });
-      this.#handOver(this.#journal.heldOf(remoteId), request.sessionId);
-    });
-    this.#log("info", "foreign_run_adopted", { session_id: request.sessionId, remote_id: remoteId });
-  }
-
-  /** Call inside a transaction. A delivery handed over twice is one delivery to the session. */
-  #handOver(held: readonly HeldDelivery[], sessionId: string): void {
-    for (const { deliveryId } of held) this.#say(sessionId, { say: "deliver", deliveryId });
-  }
-
-  #say(sessionId: string, message: ToSession): void {
-    enqueue(this.ctx.storage.sql, sessionId, JSON.stringify(message), now());
+  #nextHeldRetry(): number | undefined {
+    return nextHeldRetry(this.#journal.oldestHeld(), this.#journal.lastTime("held"));
   }
 
   async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<number> {
@@ -326,15 +289,6 @@ export class Workspace extends DurableObject<Env> {
     return isWatching ? this.#journal.lastTime("sweep") + SWEEP_MS : Number.POSITIVE_INFINITY;
   }
 
-  /** Deliveries without a workflow id wait for no binding and are not retried. */
-  #nextHeldRetry(at: number): number {
-    const waits = this.#journal.heldDeliveries().filter((delivery) => delivery.remoteId !== null);
-    const [oldest] = waits;
-    if (oldest === undefined) return Number.POSITIVE_INFINITY;
-    const last = Math.max(this.#journal.lastTime("held"), oldest.at);
-    return Math.max(Math.min(last + HELD_RETRY_MS, at + HELD_RETRY_MS), 0);
-  }
-
   async #moved(): Promise<void> {
     pumpSockets(this.ctx, this.#numberedLog(), now());
     this.ctx.waitUntil(this.#flush());
@@ -350,7 +304,7 @@ export class Workspace extends DurableObject<Env> {
   /** The one place that sets the alarm. */
   async #arm(): Promise<void> {
     const at = now();
-    const times = [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(at), this.#nextSweep()];
+    const times = [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(), this.#nextSweep()];
     const next = Math.min(...times.filter((time) => time !== undefined));
     if (Number.isFinite(next)) await this.ctx.storage.setAlarm(Math.max(next, at));
     else await this.ctx.storage.deleteAlarm();

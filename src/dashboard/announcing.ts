@@ -1,0 +1,54 @@
+// Tells screen readers, and the tab's title, what has changed.
+import { computed, effect } from "@preact/signals";
+import { announceChange, announceProgress } from "./announce.ts";
+import { syncButton } from "./start.ts";
+import { connectionLabel, summary, view } from "./state.ts";
+import { CONNECTION_WORDS, runWord } from "./words.ts";
+
+/** A connection that is back sooner was never news. */
+const SETTLED_MS = 2_000;
+const PRODUCT = "OSA Edge";
+
+const status = computed(() => {
+  if (view.value === null) return null;
+  const { word } = runWord(view.value, view.value.isCancelling);
+  return view.value.isOver ? `${word}. ${view.value.message}` : `${word}.`;
+});
+
+const progress = computed(() => {
+  if (view.value === null || view.value.isOver || view.value.completedAgents === 0) return null;
+  return `${view.value.completedAgents} of ${view.value.expectedAgents} agents completed.`;
+});
+
+const connection = computed(() => connectionLabel.value.word);
+
+export function startAnnouncing(): void {
+  effect(() => {
+    if (status.value !== null) announceChange(`Force sync: ${status.value}`);
+  });
+  effect(() => {
+    if (progress.value !== null) announceProgress(progress.value);
+  });
+  let announced = connection.peek();
+  effect(() => {
+    const word = connection.value;
+    const timer = setTimeout(() => {
+      if (word === announced) return;
+      announced = word;
+      announceChange(`Connection: ${CONNECTION_WORDS[word].word}`);
+    }, SETTLED_MS);
+    return () => clearTimeout(timer);
+  });
+  effect(() => {
+    document.title = title();
+  });
+}
+
+/** The state first, so that it can be read on a narrow tab. */
+function title(): string {
+  if (syncButton.value.state === "starting") return `Starting… · ${PRODUCT}`;
+  const shown = summary.value;
+  if (shown === null) return PRODUCT;
+  const { word } = runWord(shown, view.value?.isCancelling ?? false);
+  return shown.isOver ? `${word} · ${PRODUCT}` : `${shown.progressPercent}% ${word} · ${PRODUCT}`;
+}

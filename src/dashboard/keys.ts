@@ -1,0 +1,67 @@
+// Single-key shortcuts: one table that binds them and that the help sheet is made from, so that the two cannot differ.
+import { signal } from "@preact/signals";
+import { askToCancel } from "./cancel.ts";
+import { activeRun, shownSessionId, view } from "./state.ts";
+
+interface Shortcut {
+  readonly key: string;
+  readonly what: string;
+  readonly press: () => void;
+}
+
+export const isHelpOpen = signal(false);
+
+export const SHORTCUTS: readonly Shortcut[] = [
+  { key: "s", what: "Go to the Force sync button", press: focusSyncButton },
+  { key: "c", what: "Cancel the run that is shown (asks first)", press: askToCancelShown },
+  { key: "?", what: "Show this help", press: () => void (isHelpOpen.value = true) },
+];
+
+const STORED_AS = "osa.shortcuts";
+
+/** WCAG 2.1.4: whoever dictates to the browser must be able to switch single keys off. */
+export const areShortcutsOn = signal(readStored() !== "off");
+
+export function setShortcuts(isOn: boolean): void {
+  areShortcutsOn.value = isOn;
+  try {
+    localStorage.setItem(STORED_AS, isOn ? "on" : "off");
+  } catch {
+    // A browser that stores nothing still has the choice for this visit.
+  }
+}
+
+export function startShortcuts(): void {
+  addEventListener("keydown", (event) => {
+    if (!areShortcutsOn.value || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
+    const shortcut = SHORTCUTS.find((candidate) => candidate.key === event.key.toLowerCase());
+    if (shortcut === undefined) return;
+    event.preventDefault();
+    shortcut.press();
+  });
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+/** While a run is active the button cannot take the focus; the run itself is then what matters. */
+function focusSyncButton(): void {
+  const button = document.querySelector<HTMLButtonElement>("#force-sync");
+  if (button !== null && !button.disabled) button.focus();
+  else document.querySelector<HTMLElement>("#run-heading")?.focus();
+}
+
+function askToCancelShown(): void {
+  const isActive = activeRun.value !== null && activeRun.value.sessionId === shownSessionId.value;
+  if (isActive && view.value !== null && !view.value.isCancelling) askToCancel(view.value.sessionId);
+}
+
+function readStored(): string | null {
+  try {
+    return localStorage.getItem(STORED_AS);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,77 @@
+// What the page knows, as signals, and what follows from it. Written by follow.ts only.
+import { computed, signal } from "@preact/signals";
+import type { RunSummary } from "../sync/report.ts";
+import type { KnownRun } from "../sync/run/state.ts";
+import { type RunView, viewRun } from "../sync/run/view.ts";
+import type { Problem } from "./api.ts";
+import { type Connection, labelConnections } from "./connection.ts";
+import { address } from "./location.ts";
+import type { Overview } from "./messages.ts";
+
+/** Null until the first snapshot. */
+export const overview = signal<Overview | null>(null);
+/** The run that is looked at, folded from its own log; null until its first snapshot. */
+export const run = signal<KnownRun | null>(null);
+/** Why the run that is looked at cannot be shown. */
+export const runProblem = signal<Problem | null>(null);
+/** The overview's connection and the run's. */
+export const connections = signal<readonly Connection[]>([]);
+
+export const connectionLabel = computed(() => labelConnections(connections.value));
+
+/** The server's time since which nothing may have arrived; null while everything is live. */
+export const staleSince = signal<number | null>(null);
+
+/** By address, else the active run, else the newest. */
+export const shownSessionId = computed<string | null>(() => {
+  if (address.value.page === "run") return address.value.sessionId;
+  if (address.value.page === "unknown" || overview.value === null) return null;
+  return overview.value.activeSessionId ?? overview.value.runs[0]?.sessionId ?? null;
+});
+
+/** A run that cannot be drawn must not take the button and the list of runs with it; its own part throws this again. */
+const drawn = computed<{ readonly view: RunView | null; readonly failure?: unknown }>(() => {
+  try {
+    return { view: run.value === null ? null : viewRun(run.value) };
+  } catch (failure) {
+    return { view: null, failure };
+  }
+});
+
+export const view = computed<RunView | null>(() => drawn.value.view);
+export const viewFailure = computed<unknown>(() => drawn.value.failure);
+
+/** The head of the run that is looked at: from its own log, before that from the overview. */
+export const summary = computed<RunSummary | null>(() => {
+  if (view.value !== null) return view.value;
+  return overview.value?.runs.find((known) => known.sessionId === shownSessionId.value) ?? null;
+});
+
+export interface ActiveRun {
+  readonly sessionId: string;
+  readonly completedAgents: number;
+  readonly expectedAgents: number;
+  readonly isCancelling: boolean;
+}
+
+/** The run that keeps others from starting. The run's own log is ahead of the overview, which hears of it later. */
+export const activeRun = computed<ActiveRun | null>(() => {
+  const shown = view.value;
+  const heldBy = overview.value?.activeSessionId ?? null;
+  if (shown !== null && (heldBy === null || heldBy === shown.sessionId)) {
+    if (!shown.isOver) return pickActive(shown, shown.isCancelling);
+    if (heldBy === shown.sessionId) return null;
+  }
+  const held = overview.value?.runs.find((known) => known.sessionId === heldBy);
+  if (held !== undefined) return held.isOver ? null : pickActive(held, false);
+  // Granted, and not heard of since.
+  return heldBy === null ? null : { sessionId: heldBy, completedAgents: 0, expectedAgents: 0, isCancelling: false };
+});
+
+function pickActive(
+  known: Pick<RunSummary, "sessionId" | "completedAgents" | "expectedAgents">,
+  isCancelling: boolean,
+) {
+  const { sessionId, completedAgents, expectedAgents } = known;
+  return { sessionId, completedAgents, expectedAgents, isCancelling };
+}

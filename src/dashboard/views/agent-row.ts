@@ -1,0 +1,82 @@
+// One agent: its state in words, its time against its limit, its confidence, and what it found in a few words.
+import { html } from "htm/preact";
+import { h, type VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { AgentView } from "../../sync/run/view.ts";
+import { duration, percent, runningClock, timeOfDay } from "../format.ts";
+import { icon } from "../icons.ts";
+import { loadResult } from "../results.ts";
+import { serverNow } from "../server-time.ts";
+import { agentReason, agentWord } from "../words.ts";
+import { AgentDetails } from "./agent-details.ts";
+import { AgentResult } from "./agent-result.ts";
+import { Boundary } from "./boundary.ts";
+
+interface AgentRowProps {
+  readonly sessionId: string;
+  readonly agent: AgentView;
+}
+
+export function AgentRow({ sessionId, agent }: AgentRowProps) {
+  const [isOpen, setOpen] = useState(false);
+  const { id, resultId } = agent;
+  useEffect(() => {
+    if (resultId !== null) void loadResult(sessionId, id, resultId);
+  }, [sessionId, id, resultId]);
+  const { word, tone, icon: iconName } = agentWord(agent);
+  const detailsId = `details-${id}`;
+  return html`
+    <tr role="row" class="agent-row" data-testid="agent-row" data-agent=${id} data-state=${agent.state}>
+      <th role="rowheader" scope="row" class="agent-name">
+        <span class="line">${agent.name}</span><span class="line more">Phase ${agent.phase}</span>
+      </th>
+      <td role="cell" class="agent-state">
+        <span class="line tone-${tone}">${icon(iconName)}${word}</span>
+        <span class="line more">${marks(agent)}</span>
+      </td>
+      <td role="cell" class="agent-time tabular">${agentTime(agent, serverNow.value)}</td>
+      <td role="cell" class="agent-confidence tabular">${confidence(agent)}</td>
+      <td role="cell" class="agent-result">
+        ${resultId !== null && h(Boundary, { part: "The result" }, h(AgentResult, { sessionId, agentId: id, resultId }))}
+      </td>
+      <td role="cell" class="agent-toggle">
+        <button
+          type="button" class="button plain icon-button" aria-expanded=${isOpen} aria-controls=${detailsId}
+          aria-label="Details of ${agent.name}" onClick=${() => setOpen(!isOpen)}
+        >${icon("chevron")}</button>
+      </td>
+    </tr>
+    <tr role="row" class="agent-details" id=${detailsId} hidden=${!isOpen}>
+      <td role="cell" colspan="6">
+        ${isOpen && h(Boundary, { part: "The details" }, h(AgentDetails, { agent }))}
+      </td>
+    </tr>
+  `;
+}
+
+function marks(agent: AgentView): readonly (VNode | string)[] {
+  const found: (VNode | string)[] = [];
+  if (agent.isLate) found.push(html`<span class="mark tone-warn">late</span>`);
+  if (agent.isQuarantined) found.push(html`<span class="mark tone-warn">quarantined</span>`);
+  const reason = agentReason(agent);
+  if (reason !== null) found.push(html`<span title=${reason}>${reason}</span>`);
+  return found;
+}
+
+/** While it counts: the time against the limit. Afterwards: how long it took, as far as that is known. */
+function agentTime(agent: AgentView, now: number): VNode {
+  const { deadlineAt, limitMs, startedAt, endedAt } = agent;
+  if (deadlineAt !== null) return timeLines(runningClock(now - (deadlineAt - limitMs)), `of ${runningClock(limitMs)}`);
+  if (endedAt === null) return timeLines("–", agent.state === "skipped" ? "" : `limit ${runningClock(limitMs)}`);
+  return timeLines(startedAt === null ? "–" : duration(endedAt - startedAt), timeOfDay(endedAt, now));
+}
+
+function timeLines(first: string, second: string): VNode {
+  return html`<span class="line">${first}</span><span class="line more">${second}</span>`;
+}
+
+function confidence({ confidence: share, isBelowThreshold, state }: AgentView): VNode | null {
+  if (share === null) return state === "completed" ? timeLines("–", "none given") : null;
+  const mark = isBelowThreshold && html`<span class="tone-warn">${icon("warning")}below threshold</span>`;
+  return html`<span class="line">${percent(share)}</span><span class="line more">${mark}</span>`;
+}

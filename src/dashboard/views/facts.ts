@@ -1,0 +1,88 @@
+// The numbers of a run, always the same ones in the same places: phase, time, agents, calls to OPAL, OPAL's side, id.
+import { html } from "htm/preact";
+import { h, type VNode } from "preact";
+import { statusAnswer } from "../../sync/answers.ts";
+import type { RunSummary } from "../../sync/report.ts";
+import type { RunView } from "../../sync/run/view.ts";
+import { duration, runningClock, timeOfDay } from "../format.ts";
+import { OPAL_WORDS } from "../words.ts";
+import { CopyButton } from "./copy-button.ts";
+
+interface Fact {
+  readonly name: string;
+  readonly value: VNode | string;
+  readonly more?: VNode | string | undefined;
+}
+
+const UNKNOWN = "–";
+
+/** All nulls give the empty places. */
+export function runFacts(shown: RunSummary | null, view: RunView | null, now: number) {
+  const facts: readonly Fact[] = [
+    { name: "Phase", value: shown === null || shown.phase === 0 ? `${UNKNOWN} of 3` : `Phase ${shown.phase} of 3` },
+    timeFact(shown, view, now),
+    { name: "Agents", value: shown === null ? UNKNOWN : `${shown.completedAgents} of ${shown.expectedAgents}`, more: "completed" },
+    { name: "Call to OPAL", ...(view === null ? { value: UNKNOWN } : attemptFact(view, now)) },
+    { name: "At OPAL", ...(view === null ? { value: UNKNOWN } : opalFact(view, now)) },
+    correlationFact(shown),
+  ];
+  return html`<dl class="facts">
+    ${facts.map(
+      ({ name, value, more }) => html`<div class="fact">
+        <dt>${name}</dt>
+        <dd class="fact-value tabular">${value}</dd>
+        <dd class="fact-more tabular">${more ?? "\u00a0"}</dd>
+      </div>`,
+    )}
+  </dl>`;
+}
+
+function timeFact(shown: RunSummary | null, view: RunView | null, now: number): Fact {
+  if (shown === null) return { name: "Elapsed", value: UNKNOWN };
+  if (shown.endedAt !== null) {
+    return { name: "Duration", value: duration(shown.endedAt - shown.requestedAt), more: `ended ${timeOfDay(shown.endedAt, now)}` };
+  }
+  const deadlineAt = view?.deadlineAt ?? null;
+  return {
+    name: "Elapsed",
+    value: runningClock(now - shown.requestedAt),
+    more: deadlineAt === null ? undefined : `ends by ${timeOfDay(deadlineAt, now)}`,
+  };
+}
+
+function attemptFact(view: RunView, now: number): Omit<Fact, "name"> {
+  const last = view.attempts.at(-1);
+  if (view.origin === "foreign") return { value: "None", more: "started by OPAL" };
+  if (last === undefined) return { value: `Attempt 1 of ${view.attemptsAllowed}`, more: view.isOver ? "never made" : "is next" };
+  const value = `Attempt ${last.attempt} of ${view.attemptsAllowed}`;
+  switch (last.state) {
+    case "calling":
+      return { value, more: `calling, ${runningClock(now - last.startedAt)}` };
+    case "accepted":
+      return { value, more: "accepted" };
+    case "failed":
+      return view.nextAttemptAt === null
+        ? { value, more: view.acceptedAt === null ? "failed, the last one" : "failed" }
+        : { value, more: `failed, next in ${runningClock(view.nextAttemptAt - now + 999)}` };
+  }
+}
+
+function opalFact(view: RunView, now: number): Omit<Fact, "name"> {
+  // The API's own word for it, so that page and API cannot disagree.
+  const { opalStatus } = statusAnswer(view, 0);
+  const value = OPAL_WORDS[opalStatus ?? "initiated"];
+  if (view.acceptedAt === null) return { value: view.isOver ? "Not started" : value, more: "not accepted" };
+  return { value, more: `accepted ${timeOfDay(view.acceptedAt, now)}` };
+}
+
+function correlationFact(shown: RunSummary | null): Fact {
+  if (shown === null) return { name: "Correlation id", value: UNKNOWN };
+  const { correlationId } = shown;
+  return {
+    name: "Correlation id",
+    value: html`<span class="correlation">
+      <code title=${correlationId}>${correlationId}</code>
+      ${h(CopyButton, { text: correlationId, label: "Copy correlation id" })}
+    </span>`,
+  };
+}

@@ -1,0 +1,49 @@
+// The bar at the top: product, connection, who is signed in, and the button that everything is about.
+import { html } from "htm/preact";
+import { h } from "preact";
+import { homeAddress } from "../address.ts";
+import { nudgeConnections } from "../follow.ts";
+import { icon } from "../icons.ts";
+import { isHelpOpen } from "../keys.ts";
+import { followLink } from "../location.ts";
+import { serverNow, toOurClock } from "../server-time.ts";
+import { signOut } from "../session.ts";
+import { connectionLabel } from "../state.ts";
+import { CONNECTION_WORDS } from "../words.ts";
+import { Boundary } from "./boundary.ts";
+import { brandMark } from "./brand.ts";
+import { SyncControl } from "./sync-control.ts";
+
+export function Header({ name }: { readonly name: string }) {
+  return html`<header class="bar">
+    <a class="brand" href=${homeAddress()} onClick=${followLink}>${brandMark()} OSA Edge</a>
+    ${h(Connection, null)}
+    <div class="bar-user">
+      <span class="bar-name muted" title=${name}>${name}</span>
+      <button type="button" class="button plain" aria-label="Keyboard help" onClick=${() => void ((isHelpOpen.value = true))}>
+        ${icon("help")}
+      </button>
+      <button type="button" class="button plain" onClick=${() => void signOut()}>Sign out</button>
+    </div>
+    ${h(Boundary, { part: "The Force sync button" }, h(SyncControl, null))}
+  </header>`;
+}
+
+/** Not a live region itself: a countdown would be read out every second. */
+function Connection() {
+  const { word, retryAt } = connectionLabel.value;
+  const { word: text, tone } = CONNECTION_WORDS[word];
+  return html`<div class="connection" data-testid="polling-indicator" data-state=${word}>
+    <span class="connection-text tone-${tone}"><span class="dot"></span>${text}${retryAt !== null && h(Countdown, { to: retryAt })}</span>
+    ${
+      word === "offline" &&
+      html`<button type="button" class="button small-button" onClick=${nudgeConnections}>Reconnect now</button>`
+    }
+  </div>`;
+}
+
+/** `to` is in our own clock's time. */
+function Countdown({ to }: { readonly to: number }) {
+  const seconds = Math.max(0, Math.ceil((to - toOurClock(serverNow.value)) / 1000));
+  return html`<span class="tabular"> · ${seconds === 0 ? "now" : `in ${seconds} s`}</span>`;
+}

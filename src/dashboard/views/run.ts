@@ -1,0 +1,60 @@
+// The run that is looked at, from the first press of the button to its end, or what there is instead of one.
+import { html } from "htm/preact";
+import { h } from "preact";
+import { homeAddress } from "../address.ts";
+import { address, followLink } from "../location.ts";
+import { chosenScope, start, startSync, syncButton } from "../start.ts";
+import { overview, runProblem, shownSessionId, summary, view, viewFailure } from "../state.ts";
+import { AgentTable } from "./agents.ts";
+import { attemptList } from "./attempts.ts";
+import { Boundary } from "./boundary.ts";
+import { icon } from "../icons.ts";
+import { problemBox } from "./problem.ts";
+import { headPlaceholder, RunHead } from "./run-head.ts";
+
+export function RunPart() {
+  if (viewFailure.value !== undefined) throw viewFailure.value;
+  if (start.value.state === "sending") return placeholder("Asking for a run…");
+  if (address.value.page === "unknown") return nothingHere();
+  if (runProblem.value !== null) {
+    return html`<section class="panel empty">${problemBox(runProblem.value)}${homeLink()}</section>`;
+  }
+  if (overview.value !== null && shownSessionId.value === null) return firstUse();
+  const shown = summary.value;
+  if (shown === null) return placeholder("Loading the run…");
+  return html`
+    ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: view.value }))}
+    ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: view.value, key: shown.sessionId }))}
+    ${view.value !== null && h(Boundary, { part: "The list of calls" }, attemptList(view.value))}
+  `;
+}
+
+/** The same shape as a run, so that nothing jumps when the run arrives. */
+function placeholder(message: string) {
+  return html`${headPlaceholder(message)}${h(AgentTable, { view: null, key: "placeholder" })}`;
+}
+
+function firstUse() {
+  const isReady = syncButton.value.state === "ready";
+  return html`<section class="panel empty">
+    <h1 id="run-heading" tabindex="-1">No sync has run yet</h1>
+    <p>
+      Press <strong>Force sync</strong>. OPAL then runs its strategy workflow: nine agents, one after the other, in six to
+      twelve minutes. Their progress and results appear here as they arrive.
+    </p>
+    <button type="button" class="button primary" disabled=${!isReady} onClick=${() => startSync(chosenScope.value)}>
+      ${icon("sync")} Start the first sync
+    </button>
+  </section>`;
+}
+
+function nothingHere() {
+  return html`<section class="panel empty">
+    <h1 id="run-heading" tabindex="-1">There is no page at this address</h1>
+    ${homeLink()}
+  </section>`;
+}
+
+function homeLink() {
+  return html`<a class="button" href=${homeAddress()} onClick=${followLink}>Show the current run</a>`;
+}

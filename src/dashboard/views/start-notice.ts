@@ -1,0 +1,33 @@
+// What became of the last press of the button, when it was not simply a new run.
+import { html } from "htm/preact";
+import { runAddress } from "../address.ts";
+import { icon } from "../icons.ts";
+import { address, followLink } from "../location.ts";
+import { dismissStart, start, tryAgain } from "../start.ts";
+import { activeRun, shownSessionId } from "../state.ts";
+import { problemBox } from "./problem.ts";
+
+export function StartNotice() {
+  const { value } = start;
+  if (value.state === "failed") {
+    const actions = [
+      { label: "Try again", act: tryAgain },
+      { label: "Dismiss", act: dismissStart },
+    ];
+    return problemBox(value.problem, actions, "force-sync-error");
+  }
+  if (value.state === "joined" && value.sessionId === shownSessionId.value) {
+    return html`<div class="notice" role="status">
+      ${icon("partial")}
+      <p>A force sync was already running, so no second one was started. This is the one that runs.</p>
+      <button type="button" class="button" onClick=${dismissStart}>Dismiss</button>
+    </div>`;
+  }
+  const active = activeRun.value;
+  if (address.value.page !== "run" || active === null || active.sessionId === shownSessionId.value) return null;
+  return html`<div class="notice">
+    ${icon("sync")}
+    <p>Another run is active at the moment.</p>
+    <a class="button" href=${runAddress(active.sessionId)} onClick=${followLink}>Show the active run</a>
+  </div>`;
+}

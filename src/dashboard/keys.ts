@@ -11,10 +11,14 @@ interface Shortcut {
 
 export const isHelpOpen = signal(false);
 
+export function openHelp(): void {
+  isHelpOpen.value = true;
+}
+
 export const SHORTCUTS: readonly Shortcut[] = [
   { key: "s", what: "Go to the Force sync button", press: focusSyncButton },
   { key: "c", what: "Cancel the run that is shown (asks first)", press: askToCancelShown },
-  { key: "?", what: "Show this help", press: () => void (isHelpOpen.value = true) },
+  { key: "?", what: "Show this help", press: openHelp },
 ];
 
 const STORED_AS = "osa.shortcuts";

@@ -41,17 +41,25 @@ export function openLive<State, Value>(log: LiveLog<State, Value>): LiveConnecti
   function carryOut(effect: Effect<State, Value>): void {
     switch (effect.do) {
       case "open":
-        return open(effect.since);
+        open(effect.since);
+        break;
       case "close":
-        return close();
+        close();
+        break;
       case "send":
-        return socket?.wire.send(effect.text);
+        socket?.wire.send(effect.text);
+        break;
       case "take":
-        return log.take(effect.message);
+        log.take(effect.message);
+        break;
       case "find_out_why":
-        void log.isWorthRetrying().then((isWorth) => (isWorth ? undefined : dispatch({ type: "stop" })));
-        return;
+        void findOutWhy();
+        break;
     }
+  }
+
+  async function findOutWhy(): Promise<void> {
+    if (!(await log.isWorthRetrying())) dispatch({ type: "stop" });
   }
 
   function open(since: Cursor | null): void {
@@ -66,11 +74,9 @@ export function openLive<State, Value>(log: LiveLog<State, Value>): LiveConnecti
   }
 
   function receive(data: unknown): void {
-    if (typeof data !== "string") return;
-    if (data === "pong") return dispatch({ type: "received", message: "pong" });
-    const message = readMessage<State, Value>(data);
+    const message = data === "pong" ? data : readMessage<State, Value>(data);
     if (message === undefined) return;
-    observeServerTime(message.now);
+    if (message !== "pong") observeServerTime(message.now);
     dispatch({ type: "received", message });
   }
 

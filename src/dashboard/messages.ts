@@ -42,7 +42,8 @@ export interface OverviewChange {
  * Undefined for anything that is no message of the protocol. The envelope is checked; state and change are taken for
  * what the socket's address promises, because our own server wrote them with the types that are named here.
  */
-export function readMessage<State, Value>(text: string): ServerMessage<State, Value> | undefined {
+export function readMessage<State, Value>(text: unknown): ServerMessage<State, Value> | undefined {
+  if (typeof text !== "string") return undefined;
   try {
     const message: ServerMessage<State, Value> | null = JSON.parse(text);
     return message !== null && isMessage(message) ? message : undefined;

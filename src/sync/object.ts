@@ -5,6 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { type Env, settingsFrom } from "../env.ts";
 import { startWorkflow } from "../opal/client.ts";
+import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
 import {
@@ -34,8 +35,6 @@ import { isEnded, type KnownRun, openAttempt, type Run } from "./run/state.ts";
 const TO_D1 = "d1";
 const TO_WORKSPACE = "workspace";
 
-/** Armed before anything is tried, so that an alarm whose handler dies comes back, in ms. */
-const SAFETY_ALARM_MS = 60_000;
 /** How long a cancel waits for the aborted call to end before it answers "not confirmed yet", in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
@@ -155,7 +154,7 @@ export class SyncSession extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const startedAt = now();
     try {
-      await this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS);
+      await armSafety(this.ctx.storage, startedAt);
       await this.#moved();
       this.#change({ type: "begin_attempt" });
       if (this.#run.status !== "absent" && openAttempt(this.#run) && this.#call === undefined)
@@ -197,9 +196,7 @@ export class SyncSession extends DurableObject<Env> {
   /** The one place that sets the alarm: to the earliest of everything this object waits for. */
   async #arm(): Promise<void> {
     const times = [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), nextStall(this.ctx)];
-    const next = times.filter((time) => time !== undefined);
-    if (next.length === 0) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(Math.max(Math.min(...next), now()));
+    await armAlarm(this.ctx.storage, times, now());
   }
 
   async #callOpal(run: KnownRun): Promise<void> {

@@ -2,6 +2,7 @@
 // deliveries that belong to none yet, and shows every run in one live feed. It watches a session until it has settled.
 import { DurableObject } from "cloudflare:workers";
 import { type Env, settingsFrom } from "../env.ts";
+import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
 import { objectName, runIds } from "../platform/ids.ts";
 import {
@@ -38,7 +39,6 @@ import {
 /** Letters that tell runs of one millisecond apart. */
 const RUN_LETTERS = 5;
 const SWEEP_MS = 60_000;
-const SAFETY_ALARM_MS = 60_000;
 /** How long a trigger waits for the session to confirm its start before it answers all the same, in ms. */
 const START_WAIT_MS = 1_500;
 
@@ -138,12 +138,11 @@ export class Workspace extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     const startedAt = now();
-    await this.#withoutThrowing("alarm", () => this.ctx.storage.setAlarm(startedAt + SAFETY_ALARM_MS));
+    const isDue = (at: number | undefined) => at !== undefined && at <= startedAt;
+    await this.#withoutThrowing("safety", () => armSafety(this.ctx.storage, startedAt));
     closeStalled(this.ctx, startedAt);
-    if ((this.#nextHeldRetry() ?? Number.POSITIVE_INFINITY) <= startedAt) {
-      await this.#withoutThrowing("held_retry", () => this.#retryHeld());
-    }
-    if (this.#nextSweep() <= startedAt) await this.#withoutThrowing("sweep", () => this.#sweep());
+    if (isDue(this.#nextHeldRetry())) await this.#withoutThrowing("held_retry", () => this.#retryHeld());
+    if (isDue(this.#nextSweep())) await this.#withoutThrowing("sweep", () => this.#sweep());
     await this.#withoutThrowing("flush", () => this.#flush());
     this.#log("info", "alarm", { duration_ms: now() - startedAt });
   }
@@ -284,9 +283,9 @@ export class Workspace extends DurableObject<Env> {
     for (const sessionId of this.#journal.overdueSessions(at - LATENESS_MS)) await this.#poke(sessionId);
   }
 
-  #nextSweep(): number {
+  #nextSweep(): number | undefined {
     const isWatching = this.#journal.unsettledCount() > 0 || this.#journal.lease() !== undefined;
-    return isWatching ? this.#journal.lastTime("sweep") + SWEEP_MS : Number.POSITIVE_INFINITY;
+    return isWatching ? this.#journal.lastTime("sweep") + SWEEP_MS : undefined;
   }
 
   async #moved(): Promise<void> {
@@ -303,11 +302,8 @@ export class Workspace extends DurableObject<Env> {
 
   /** The one place that sets the alarm. */
   async #arm(): Promise<void> {
-    const at = now();
     const times = [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(), this.#nextSweep()];
-    const next = Math.min(...times.filter((time) => time !== undefined));
-    if (Number.isFinite(next)) await this.ctx.storage.setAlarm(Math.max(next, at));
-    else await this.ctx.storage.deleteAlarm();
+    await armAlarm(this.ctx.storage, times, now());
   }
 
   #outboxPort(): OutboxPort {

@@ -10,7 +10,8 @@ interface AgentResultProps {
 
 export function AgentResult({ sessionId, agentId, resultId }: AgentResultProps) {
   const shown = results.value.get(resultId);
-  if (shown === undefined || shown.state === "loading") return html`<span class="line muted">Loading the result…</span>`;
+  if (shown === undefined || shown.state === "loading")
+    return html`<span class="line muted">Loading the result…</span>`;
   if (shown.state === "failed") {
     return html`<span class="line muted">The result could not be loaded.</span>
       <button type="button" class="link-button" onClick=${() => void loadResult(sessionId, agentId, resultId)}>

@@ -16,7 +16,7 @@ interface BoundaryState {
 export class Boundary extends Component<BoundaryProps, BoundaryState> {
   override state: BoundaryState = { hasFailed: false };
 
-  static getDerivedStateFromError(): BoundaryState {
+  static override getDerivedStateFromError(): BoundaryState {
     return { hasFailed: true };
   }
 

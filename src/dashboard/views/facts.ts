@@ -21,7 +21,11 @@ export function runFacts(shown: RunSummary | null, view: RunView | null, now: nu
   const facts: readonly Fact[] = [
     { name: "Phase", value: shown === null || shown.phase === 0 ? `${UNKNOWN} of 3` : `Phase ${shown.phase} of 3` },
     timeFact(shown, view, now),
-    { name: "Agents", value: shown === null ? UNKNOWN : `${shown.completedAgents} of ${shown.expectedAgents}`, more: "completed" },
+    {
+      name: "Agents",
+      value: shown === null ? UNKNOWN : `${shown.completedAgents} of ${shown.expectedAgents}`,
+      more: "completed",
+    },
     { name: "Call to OPAL", ...(view === null ? { value: UNKNOWN } : attemptFact(view, now)) },
     { name: "At OPAL", ...(view === null ? { value: UNKNOWN } : opalFact(view, now)) },
     correlationFact(shown),
@@ -40,7 +44,11 @@ export function runFacts(shown: RunSummary | null, view: RunView | null, now: nu
 function timeFact(shown: RunSummary | null, view: RunView | null, now: number): Fact {
   if (shown === null) return { name: "Elapsed", value: UNKNOWN };
   if (shown.endedAt !== null) {
-    return { name: "Duration", value: duration(shown.endedAt - shown.requestedAt), more: `ended ${timeOfDay(shown.endedAt, now)}` };
+    return {
+      name: "Duration",
+      value: duration(shown.endedAt - shown.requestedAt),
+      more: `ended ${timeOfDay(shown.endedAt, now)}`,
+    };
   }
   const deadlineAt = view?.deadlineAt ?? null;
   return {
@@ -53,7 +61,8 @@ function timeFact(shown: RunSummary | null, view: RunView | null, now: number): 
 function attemptFact(view: RunView, now: number): Omit<Fact, "name"> {
   const last = view.attempts.at(-1);
   if (view.origin === "foreign") return { value: "None", more: "started by OPAL" };
-  if (last === undefined) return { value: `Attempt 1 of ${view.attemptsAllowed}`, more: view.isOver ? "never made" : "is next" };
+  if (last === undefined)
+    return { value: `Attempt 1 of ${view.attemptsAllowed}`, more: view.isOver ? "never made" : "is next" };
   const value = `Attempt ${last.attempt} of ${view.attemptsAllowed}`;
   switch (last.state) {
     case "calling":

@@ -4,7 +4,7 @@ import { h } from "preact";
 import { homeAddress } from "../address.ts";
 import { nudgeConnections } from "../follow.ts";
 import { icon } from "../icons.ts";
-import { isHelpOpen } from "../keys.ts";
+import { openHelp } from "../keys.ts";
 import { followLink } from "../location.ts";
 import { serverNow, toOurClock } from "../server-time.ts";
 import { signOut } from "../session.ts";
@@ -20,7 +20,7 @@ export function Header({ name }: { readonly name: string }) {
     ${h(Connection, null)}
     <div class="bar-user">
       <span class="bar-name muted" title=${name}>${name}</span>
-      <button type="button" class="button plain" aria-label="Keyboard help" onClick=${() => void ((isHelpOpen.value = true))}>
+      <button type="button" class="button plain" aria-label="Keyboard help" onClick=${openHelp}>
         ${icon("help")}
       </button>
       <button type="button" class="button plain" onClick=${() => void signOut()}>Sign out</button>

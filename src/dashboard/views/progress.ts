@@ -5,13 +5,18 @@ import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
 
 export function runProgress(shown: RunSummary, view: RunView | null) {
-  const states = view?.agents.map((agent) => agent.state) ?? Array.from({ length: shown.expectedAgents }, () => "waiting");
+  const states =
+    view?.agents.map((agent) => agent.state) ?? Array.from({ length: shown.expectedAgents }, () => "waiting");
   const text = `${shown.progressPercent}%, ${shown.completedAgents} of ${shown.expectedAgents} agents completed`;
   return progressBar(shown.progressPercent, text, states);
 }
 
 export function emptyProgress() {
-  return progressBar(0, "Not started", AGENT_IDS.map(() => "waiting"));
+  return progressBar(
+    0,
+    "Not started",
+    AGENT_IDS.map(() => "waiting"),
+  );
 }
 
 function progressBar(percent: number, text: string, states: readonly string[]) {

@@ -31,7 +31,8 @@ export function RecentRuns() {
 
 function listOrWords(runs: readonly RunSummary[] | undefined, isAll: boolean) {
   if (runs === undefined) return html`<p class="muted recent-words">Loading…</p>`;
-  if (runs.length === 0) return html`<p class="muted recent-words">None yet. Every run stays here with its outcome.</p>`;
+  if (runs.length === 0)
+    return html`<p class="muted recent-words">None yet. Every run stays here with its outcome.</p>`;
   return html`<ol class="recent-list">${(isAll ? runs : runs.slice(0, FIRST)).map(recentRun)}</ol>`;
 }
 

@@ -2,13 +2,13 @@
 import { html } from "htm/preact";
 import { h } from "preact";
 import { homeAddress } from "../address.ts";
+import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
 import { chosenScope, start, startSync, syncButton } from "../start.ts";
 import { overview, runProblem, shownSessionId, summary, view, viewFailure } from "../state.ts";
 import { AgentTable } from "./agents.ts";
 import { attemptList } from "./attempts.ts";
 import { Boundary } from "./boundary.ts";
-import { icon } from "../icons.ts";
 import { problemBox } from "./problem.ts";
 import { headPlaceholder, RunHead } from "./run-head.ts";
 

@@ -31,7 +31,7 @@ export function SyncControl() {
         ({ scope, label, hint }) => html`<label class="scope-choice">
           <input
             type="radio" name="scope" value=${scope} checked=${chosenScope.value === scope}
-            onChange=${() => void ((chosenScope.value = scope))}
+            onChange=${() => choose(scope)}
           />
           <span>${label} <span class="scope-hint">${hint}</span></span>
         </label>`,
@@ -44,6 +44,10 @@ export function SyncControl() {
       ${isReady ? html`${icon("sync")}<span>Force sync</span>` : busy(button)}
     </button>
   </div>`;
+}
+
+function choose(scope: Scope): void {
+  chosenScope.value = scope;
 }
 
 function busy(button: SyncButton) {

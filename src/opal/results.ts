@@ -70,6 +70,8 @@ export const storedResult = z.object({
   family: z.enum(["shared", "execution_results", "unrecognised", "none"]),
   confidence: z.number().nullable(),
   output: z.unknown(),
+  /** The output was too large to be kept apart; it is in the delivery's own body. */
+  output_omitted: z.boolean(),
   error: z.string().nullable(),
 });
 
@@ -92,6 +94,8 @@ export function summariseResult(result: StoredResult): ResultSummary {
   }
   const older = executionResults.safeParse(result.output);
   if (older.success) return { headline: shorten(older.data.summary), metrics: numbersOf(older.data) };
+  if (result.output_omitted)
+    return { headline: "The result is too large to be shown; its delivery holds it.", metrics: [] };
   if (result.error !== null) return { headline: shorten(result.error), metrics: [] };
   return { headline: "The result has a form nobody knows; it is kept as received.", metrics: [] };
 }

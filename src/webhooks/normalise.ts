@@ -8,6 +8,9 @@ import type { Report } from "../sync/run/commands.ts";
 import type { ResultReference } from "../sync/run/events.ts";
 import { readStatement, type Statement } from "./payload.ts";
 
+/** Largest normalised result: as much as the delivery it came in may have, so that both fit into one call. */
+const RESULT_LIMIT_BYTES = 10 * 1024 * 1024;
+
 export interface Receipt {
   readonly deliveryId: string;
   readonly source: string;
@@ -84,9 +87,10 @@ async function agentReport(
     family: recognised.family,
     confidence,
     output: statement.output ?? null,
+    output_omitted: false,
     error: outcome === "completed" ? null : (statement.error ?? errorIn(statement.output)),
   };
-  const bytes = new TextEncoder().encode(JSON.stringify(stored));
+  const bytes = encodeResult(stored);
   const bodyId = `${receipt.deliveryId}.result`;
   const { family, insights, recommendations } = recognised;
   const counts = { family, insights, recommendations };
@@ -95,6 +99,16 @@ async function agentReport(
     ...counts,
   };
   return { report: { about: "agent", agentId, outcome, result }, result: { bodyId, bytes } };
+}
+
+/**
+ * JSON written anew can be several times as long as it was (1e20 becomes 21 digits). A result that outgrows what a
+ * delivery may have is stored without its output, which is then only in the delivery's own body.
+ */
+function encodeResult(stored: StoredResult): Uint8Array {
+  const bytes = new TextEncoder().encode(JSON.stringify(stored));
+  if (bytes.length <= RESULT_LIMIT_BYTES) return bytes;
+  return new TextEncoder().encode(JSON.stringify({ ...stored, output: null, output_omitted: true }));
 }
 
 const FAILED_OUTPUT: RecognisedOutput = { family: "none", confidence: null, insights: 0, recommendations: 0 };

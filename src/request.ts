@@ -1,6 +1,7 @@
 // Around every request: its id, one log line, security headers, and the one place where a thrown error becomes an answer.
 import type { Context, ErrorHandler, NotFoundHandler } from "hono";
 import { createMiddleware } from "hono/factory";
+import { HTTPException } from "hono/http-exception";
 import type { AppEnv } from "./app-env.ts";
 import { ConfigurationError } from "./env.ts";
 import { now } from "./platform/clock.ts";
@@ -44,12 +45,13 @@ export const requestLine = createMiddleware<AppEnv>(async function requestLine(c
   if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
 });
 
-function answerRefusal(c: Context<AppEnv>, refusal: Refusal, headers?: HeadersInit): Response {
+export function answerRefusal(c: Context<AppEnv>, refusal: Refusal, headers?: HeadersInit): Response {
   return problemResponse(refusal, { instance: c.req.path, requestId: c.var.requestId, now: now() }, headers);
 }
 
-/** Insiders get the reason, outsiders the code. */
+/** Insiders get the reason, outsiders the code. Hono itself throws only for a body that is not JSON. */
 export const onError: ErrorHandler<AppEnv> = (error, c) => {
+  if (error instanceof HTTPException && error.status === 400) return answerRefusal(c, refuse("unreadable_body"));
   const isConfiguration = error instanceof ConfigurationError;
   log("error", isConfiguration ? "configuration_error" : "unexpected_error", {
     request_id: c.var.requestId,

@@ -1,4 +1,5 @@
 // Signing in to the dashboard and out again.
+import { zValidator } from "@hono/zod-validator";
 import { Hono } from "hono";
 import { deleteCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
@@ -6,25 +7,25 @@ import type { AppEnv } from "../app-env.ts";
 import { settingsFrom } from "../env.ts";
 import { now } from "../platform/clock.ts";
 import { refuse } from "../platform/refusal.ts";
-import { readBody } from "../platform/validate.ts";
+import { onlyJson, refuseInvalid, smallBody } from "../validate.ts";
 import { isOwnOrigin, requirePrincipal, SESSION_COOKIE } from "./principal.ts";
 import { isSameText, SESSION_MS, sealSession } from "./session.ts";
 
 const credentials = z.strictObject({ email: z.string().max(320), password: z.string().max(1024) });
 
 export const accessRoutes = new Hono<AppEnv>()
-  .post("/login", async (c) => {
+  .use(smallBody, onlyJson)
+  .post("/login", zValidator("json", credentials, refuseInvalid), async (c) => {
+    const given = c.req.valid("json");
     // A page on another site may not sign its visitor in as somebody else.
     if (c.req.header("Origin") !== undefined && !isOwnOrigin(c.req.raw)) return c.var.problem(refuse("origin_refused"));
-    const body = await readBody(c.req.raw, credentials);
-    if (!body.ok) return c.var.problem(body);
     const { development, sessionSecret } = settingsFrom(c.env);
     const { email, password } = development ?? {};
     if (email === undefined || password === undefined || sessionSecret === undefined) {
       return c.var.problem(refuse("authentication_failed", { detail: "No sign-in is configured." }));
     }
-    const isEmail = await isSameText(body.value.email.trim().toLowerCase(), email.toLowerCase());
-    const isPassword = await isSameText(body.value.password, password);
+    const isEmail = await isSameText(given.email.trim().toLowerCase(), email.toLowerCase());
+    const isPassword = await isSameText(given.password, password);
     if (!isEmail || !isPassword) {
       return c.var.problem(refuse("authentication_failed", { detail: "E-mail address or password is wrong." }));
     }

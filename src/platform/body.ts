@@ -14,7 +14,8 @@ export async function readJsonBody(request: Request, limitBytes: number): Promis
   return readBytes(request, limitBytes);
 }
 
-function isPlainJson(headers: Headers): boolean {
+/** JSON in UTF-8 without a content encoding. */
+export function isPlainJson(headers: Headers): boolean {
   const encoding = headers.get("Content-Encoding")?.trim().toLowerCase() ?? "identity";
   const [type, ...parameters] = (headers.get("Content-Type") ?? "").toLowerCase().split(";");
   const charsets = parameters.map((part) => part.trim()).filter((part) => part.startsWith("charset="));

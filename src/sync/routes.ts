@@ -1,4 +1,5 @@
 // Force sync over HTTP: start, follow, cancel, list. Handlers translate; what happens is decided in the objects.
+import { zValidator } from "@hono/zod-validator";
 import { drizzle } from "drizzle-orm/d1";
 import { type Context, Hono } from "hono";
 import { requirePrincipal } from "../access/principal.ts";
@@ -11,7 +12,7 @@ import { sha256Hex } from "../platform/hash.ts";
 import { objectName, runIdsFrom } from "../platform/ids.ts";
 import { describeError, log } from "../platform/log.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
-import { readBody, readQuery } from "../platform/validate.ts";
+import { onlyJson, refuseInvalid, smallBody } from "../validate.ts";
 import {
   cancelAnswer,
   listedRun,
@@ -22,51 +23,48 @@ import {
   workflowAnswer,
 } from "./answers.ts";
 import { type RunView, viewRun } from "./run/view.ts";
-import { idempotencyKey, listQuery, triggerBody } from "./schema.ts";
+import { listQuery, triggerBody, triggerHeaders } from "./schema.ts";
 import { listRuns } from "./store.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" };
 const DEFAULT_CLIENT = "OSA dashboard";
 
 export const syncRoutes = new Hono<AppEnv>()
-  .use(requirePrincipal)
-  .post("/trigger", async (c) => {
-    const body = await readBody(c.req.raw, triggerBody, {});
-    if (!body.ok) return c.var.problem(body);
-    if ((body.value.workflow_name ?? WORKFLOW_NAME) !== WORKFLOW_NAME)
-      return c.var.problem(refuse("workflow_not_allowed"));
-    const key = idempotencyKey.optional().safeParse(c.req.header("Idempotency-Key"));
-    if (!key.success) {
-      const detail = `Idempotency-Key must have ${key.error.issues[0]?.message ?? "another form"}.`;
-      return c.var.problem(refuse("validation_failed", { detail, errors: [{ pointer: "Idempotency-Key", detail }] }));
-    }
-    const { sync_scope: scope, client_context: client } = body.value;
-    const command = {
-      scope,
-      client: {
-        name: client?.client_name ?? DEFAULT_CLIENT,
-        ...(client?.industry ? { industry: client.industry } : {}),
-      },
-      actor: c.var.principal.name,
-    };
-    const requestHash = await sha256Hex(new TextEncoder().encode(JSON.stringify(command)));
-    const idempotency = key.data === undefined ? undefined : { key: key.data, requestHash };
-    const answer = await workspaceOf(c).requestSync(command, idempotency);
-    if (!answer.ok) return c.var.problem(answer);
-    const found = await readRun(c, answer.sessionId);
-    if (!found.ok) return c.var.problem(found);
-    return c.json(triggerAnswer(found.run), 200, {
-      ...NO_STORE,
-      Location: statusUrl(answer.sessionId),
-      ...(answer.isRepeat ? { "Idempotent-Replayed": "true" } : {}),
-    });
-  })
-  .get("/runs", async (c) => {
-    const query = readQuery(c.req.url, listQuery);
-    if (!query.ok) return c.var.problem(query);
+  .use(requirePrincipal, smallBody, onlyJson)
+  .post(
+    "/trigger",
+    zValidator("json", triggerBody, refuseInvalid),
+    zValidator("header", triggerHeaders, refuseInvalid),
+    async (c) => {
+      const { sync_scope: scope, client_context: client, workflow_name: workflow } = c.req.valid("json");
+      if (workflow !== undefined && workflow !== WORKFLOW_NAME) return c.var.problem(refuse("workflow_not_allowed"));
+      const command = {
+        scope,
+        client: {
+          name: client?.client_name ?? DEFAULT_CLIENT,
+          ...(client?.industry ? { industry: client.industry } : {}),
+        },
+        actor: c.var.principal.name,
+      };
+      const requestHash = await sha256Hex(new TextEncoder().encode(JSON.stringify(command)));
+      const key = c.req.valid("header")["idempotency-key"];
+      const idempotency = key === undefined ? undefined : { key, requestHash };
+      const answer = await workspaceOf(c).requestSync(command, idempotency);
+      if (!answer.ok) return c.var.problem(answer);
+      const found = await readRun(c, answer.sessionId);
+      if (!found.ok) return c.var.problem(found);
+      return c.json(triggerAnswer(found.run), 200, {
+        ...NO_STORE,
+        Location: statusUrl(answer.sessionId),
+        ...(answer.isRepeat ? { "Idempotent-Replayed": "true" } : {}),
+      });
+    },
+  )
+  .get("/runs", zValidator("query", listQuery, refuseInvalid), async (c) => {
+    const page = c.req.valid("query");
     try {
-      const runs = await listRuns(drizzle(c.env.DB), { workspace: c.var.principal.workspace, ...query.value });
-      const last = runs.length === query.value.limit ? runs.at(-1) : undefined;
+      const runs = await listRuns(drizzle(c.env.DB), { workspace: c.var.principal.workspace, ...page });
+      const last = runs.length === page.limit ? runs.at(-1) : undefined;
       return c.json(
         { success: true, runs: runs.map(listedRun), next_before: last?.triggerTimestamp ?? null },
         200,

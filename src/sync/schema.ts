@@ -13,7 +13,12 @@ export const triggerBody = z.strictObject({
 });
 
 /** Chosen by the caller; one key belongs to one request. */
-export const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, "1 to 255 visible characters");
+export const triggerHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, "must have 1 to 255 visible characters")
+    .optional(),
+});
 
 export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),

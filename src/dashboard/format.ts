@@ -13,15 +13,13 @@ export function runningClock(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
 }
 
-const narrowDuration = new Intl.DurationFormat(LOCALE, { style: "narrow" });
-
 /** How long something took: `58s`, `7m 12s`, `1h 2m`; tenths below ten seconds, where they still say something. */
 export function duration(ms: number): string {
   if (ms < 0) return "0s";
   if (ms < 10 * SECOND_MS) return `${(Math.round(ms / 100) / 10).toLocaleString(LOCALE)}s`;
   const { hours, minutes, seconds } = parts(ms);
-  if (hours > 0) return narrowDuration.format({ hours, minutes });
-  return minutes > 0 ? narrowDuration.format({ minutes, seconds }) : narrowDuration.format({ seconds });
+  if (hours > 0) return `${hours}h ${minutes}m`;
+  return minutes > 0 ? `${minutes}m ${seconds}s` : `${seconds}s`;
 }
 
 function parts(ms: number) {
@@ -43,6 +41,11 @@ export function relative(at: number, now: number): string {
 
 const timeFormat = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", hourCycle: "h23" });
 const dateFormat = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
+
+/** The local time of day, where the day is known from elsewhere. */
+export function clockTime(at: number): string {
+  return timeFormat.format(at);
+}
 
 /** The local time of day, with the date once it is another day: `14:03:22`, `20 Nov, 14:03:22`. */
 export function timeOfDay(at: number, now: number): string {

@@ -36,7 +36,7 @@ export function toOurClock(time: number): number {
 
 /** Starts the ticking. A hidden page draws nothing. */
 export function startTicking(): void {
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const tick = () => {
     serverNow.value = serverTime();
     clearTimeout(timer);

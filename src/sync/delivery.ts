@@ -6,6 +6,8 @@ export interface IncomingDelivery {
   readonly delivery: Delivery;
   /** Two deliveries with the same key and the same bytes are one. */
   readonly dedupKey: string;
+  /** How often it came again while it was held for its run. */
+  readonly repeats: number;
   /** The body exactly as received. */
   readonly raw: Uint8Array;
   readonly reports: readonly Report[];

@@ -95,14 +95,17 @@ export class Journal {
     this.#sql.exec("INSERT INTO settled (id, seq) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET seq = ?1", seq);
   }
 
-  /** The receipt of an identical delivery that came before, with this repeat counted. */
+  /** The receipt of an identical delivery that came before, with this repeat counted, unless it is the very same one. */
   repeat(incoming: IncomingDelivery): string | undefined {
     return readFirst(
       this.#sql,
       z.object({ delivery_id: z.string() }),
-      "UPDATE receipts SET repeats = repeats + 1 WHERE dedup_key = ? AND sha256 = ? RETURNING delivery_id",
+      `UPDATE receipts SET repeats = CASE WHEN delivery_id = ?3 THEN MAX(repeats, ?4) ELSE repeats + 1 + ?4 END
+       WHERE dedup_key = ?1 AND sha256 = ?2 RETURNING delivery_id`,
       incoming.dedupKey,
       incoming.delivery.sha256,
+      incoming.delivery.deliveryId,
+      incoming.repeats,
     )?.delivery_id;
   }
 
@@ -110,11 +113,12 @@ export class Journal {
   keep(incoming: IncomingDelivery): void {
     const { deliveryId, sha256, receivedAt } = incoming.delivery;
     this.#sql.exec(
-      "INSERT INTO receipts (dedup_key, sha256, delivery_id, at, repeats) VALUES (?, ?, ?, ?, 0)",
+      "INSERT INTO receipts (dedup_key, sha256, delivery_id, at, repeats) VALUES (?, ?, ?, ?, ?)",
       incoming.dedupKey,
       sha256,
       deliveryId,
       receivedAt,
+      incoming.repeats,
     );
     storeBody(this.#sql, deliveryId, incoming.raw);
     for (const result of incoming.results) storeBody(this.#sql, result.bodyId, result.bytes);

@@ -43,6 +43,7 @@ export async function normalise(raw: Uint8Array, document: unknown, receipt: Rec
         sha256,
       },
       dedupKey: await dedupKey(statement, sha256),
+      repeats: 0,
       raw,
       reports: [report],
       results: result ? [result] : [],

@@ -229,8 +229,8 @@ export class WorkspaceJournal {
 
   /** A held delivery as it came, or undefined when it has been handed over already. */
   readHeld(deliveryId: string): IncomingDelivery | undefined {
-    const row = z.object({ delivery: z.string() });
-    const found = readFirst(this.#sql, row, "SELECT delivery FROM held WHERE delivery_id = ?", deliveryId);
+    const row = z.object({ delivery: z.string(), repeats: z.number() });
+    const found = readFirst(this.#sql, row, "SELECT delivery, repeats FROM held WHERE delivery_id = ?", deliveryId);
     if (found === undefined) return undefined;
     const { bodyIds, ...rest } = parseOwn<Omit<IncomingDelivery, "raw" | "results"> & { bodyIds: string[] }>(
       found.delivery,
@@ -238,6 +238,7 @@ export class WorkspaceJournal {
     const bytesOf = (bodyId: string) => joinParts(bodyParts(this.#sql, bodyId));
     return {
       ...rest,
+      repeats: found.repeats,
       raw: bytesOf(deliveryId),
       results: bodyIds.map((bodyId) => ({ bodyId, bytes: bytesOf(bodyId) })),
     };

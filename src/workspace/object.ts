@@ -138,12 +138,17 @@ export class Workspace extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     const startedAt = now();
-    const isDue = (at: number | undefined) => at !== undefined && at <= startedAt;
     await this.#withoutThrowing("safety", () => armSafety(this.ctx.storage, startedAt));
-    closeStalled(this.ctx, startedAt);
-    if (isDue(this.#nextHeldRetry())) await this.#withoutThrowing("held_retry", () => this.#retryHeld());
-    if (isDue(this.#nextSweep())) await this.#withoutThrowing("sweep", () => this.#sweep());
-    await this.#withoutThrowing("flush", () => this.#flush());
+    await this.#withoutThrowing("held_retry", async () => {
+      if ((this.#nextHeldRetry() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#retryHeld();
+    });
+    await this.#withoutThrowing("sweep", async () => {
+      if ((this.#nextSweep() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#sweep();
+    });
+    await this.#withoutThrowing("flush", async () => {
+      closeStalled(this.ctx, startedAt);
+      await this.#flush();
+    });
     this.#log("info", "alarm", { duration_ms: now() - startedAt });
   }
 

@@ -23,7 +23,7 @@ export function AgentResult({ sessionId, agentId, resultId }: AgentResultProps) 
     ${
       metrics.length > 0 &&
       html`<span class="metrics">
-        ${metrics.map(({ label, value }) => html`<span class="metric">${label} <b>${value}</b></span>`)}
+        ${metrics.map(({ label, value }) => html`<span class="metric"><b>${value}</b> <span class="metric-label">${label}</span></span>`)}
       </span>`
     }`;
 }

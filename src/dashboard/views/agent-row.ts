@@ -3,7 +3,7 @@ import { html } from "htm/preact";
 import { h, type VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { AgentView } from "../../sync/run/view.ts";
-import { duration, percent, runningClock, timeOfDay } from "../format.ts";
+import { clockTime, duration, percent, runningClock } from "../format.ts";
 import { icon } from "../icons.ts";
 import { loadResult } from "../results.ts";
 import { serverNow } from "../server-time.ts";
@@ -68,7 +68,7 @@ function agentTime(agent: AgentView, now: number): VNode {
   const { deadlineAt, limitMs, startedAt, endedAt } = agent;
   if (deadlineAt !== null) return timeLines(runningClock(now - (deadlineAt - limitMs)), `of ${runningClock(limitMs)}`);
   if (endedAt === null) return timeLines("–", agent.state === "skipped" ? "" : `limit ${runningClock(limitMs)}`);
-  return timeLines(startedAt === null ? "–" : duration(endedAt - startedAt), timeOfDay(endedAt, now));
+  return timeLines(startedAt === null ? "–" : duration(endedAt - startedAt), clockTime(endedAt));
 }
 
 function timeLines(first: string, second: string): VNode {

@@ -19,13 +19,9 @@ const UNKNOWN = "–";
 /** All nulls give the empty places. */
 export function runFacts(shown: RunSummary | null, view: RunView | null, now: number) {
   const facts: readonly Fact[] = [
-    { name: "Phase", value: shown === null || shown.phase === 0 ? `${UNKNOWN} of 3` : `Phase ${shown.phase} of 3` },
+    { name: "Phase", value: shown === null || shown.phase === 0 ? UNKNOWN : `Phase ${shown.phase} of 3` },
     timeFact(shown, view, now),
-    {
-      name: "Agents",
-      value: shown === null ? UNKNOWN : `${shown.completedAgents} of ${shown.expectedAgents}`,
-      more: "completed",
-    },
+    agentsFact(shown),
     { name: "Call to OPAL", ...(view === null ? { value: UNKNOWN } : attemptFact(view, now)) },
     { name: "At OPAL", ...(view === null ? { value: UNKNOWN } : opalFact(view, now)) },
     correlationFact(shown),
@@ -35,10 +31,15 @@ export function runFacts(shown: RunSummary | null, view: RunView | null, now: nu
       ({ name, value, more }) => html`<div class="fact">
         <dt>${name}</dt>
         <dd class="fact-value tabular">${value}</dd>
-        <dd class="fact-more tabular">${more ?? "\u00a0"}</dd>
+        ${more !== undefined && html`<dd class="fact-more tabular">${more}</dd>`}
       </div>`,
     )}
   </dl>`;
+}
+
+function agentsFact(shown: RunSummary | null): Fact {
+  if (shown === null) return { name: "Agents", value: UNKNOWN };
+  return { name: "Agents", value: `${shown.completedAgents} of ${shown.expectedAgents}`, more: "completed" };
 }
 
 function timeFact(shown: RunSummary | null, view: RunView | null, now: number): Fact {

@@ -49,5 +49,8 @@ async function identify(
 export function isOwnOrigin(request: Request): boolean {
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (isRead && request.headers.get("Upgrade") === null) return true;
-  return request.headers.get("Origin") === new URL(request.url).origin;
+  const origin = request.headers.get("Origin");
+  // Scripts can set neither header; a browser that leaves one out still sends the other.
+  if (origin === null) return request.headers.get("Sec-Fetch-Site") === "same-origin";
+  return origin === new URL(request.url).origin;
 }

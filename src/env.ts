@@ -18,7 +18,10 @@ const DEVELOPMENT_VALUE = /^development-/;
 
 const secret = z
   .string()
-  .min(MIN_SECRET_CHARACTERS, `must have at least ${MIN_SECRET_CHARACTERS} characters`)
+  .refine(
+    (value) => value.trim().length >= MIN_SECRET_CHARACTERS,
+    `must have at least ${MIN_SECRET_CHARACTERS} characters`,
+  )
   .refine((value) => !PLACEHOLDER.test(value), "is still a placeholder");
 
 const optional = <Value extends z.ZodType>(value: Value) =>
@@ -117,6 +120,9 @@ function parseSettings(env: Env): Settings {
   if (current) own.push({ name: "current", value: current });
   if (given.OSA_WEBHOOK_PREVIOUS_SECRET) own.push({ name: "previous", value: given.OSA_WEBHOOK_PREVIOUS_SECRET });
   const others = parseWorkspaceSecrets(given.OSA_WORKSPACE_SECRETS);
+  if (!isDevelopment && [...others.values()].some((value) => DEVELOPMENT_VALUE.test(value))) {
+    throw new ConfigurationError(["OSA_WORKSPACE_SECRETS holds a development value"]);
+  }
   return {
     environment: given.ENVIRONMENT,
     opal: {

@@ -1,6 +1,7 @@
 // Tells screen readers, and the tab's title, what has changed.
 import { computed, effect } from "@preact/signals";
 import { announceChange, announceProgress } from "./announce.ts";
+import type { ConnectionWord } from "./connection.ts";
 import { syncButton } from "./start.ts";
 import { connectionLabel, summary, view } from "./state.ts";
 import { CONNECTION_WORDS, runWord } from "./words.ts";
@@ -29,7 +30,8 @@ export function startAnnouncing(): void {
   effect(() => {
     if (progress.value !== null) announceProgress(progress.value);
   });
-  let announced = connection.peek();
+  // To begin with, being live is what everybody expects.
+  let announced: ConnectionWord = "live";
   effect(() => {
     const word = connection.value;
     const timer = setTimeout(() => {

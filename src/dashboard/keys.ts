@@ -1,7 +1,7 @@
 // Single-key shortcuts: one table that binds them and that the help sheet is made from, so that the two cannot differ.
 import { signal } from "@preact/signals";
 import { askToCancel } from "./cancel.ts";
-import { activeRun, shownSessionId, view } from "./state.ts";
+import { activeRun, shownSessionId } from "./state.ts";
 
 interface Shortcut {
   readonly key: string;
@@ -58,8 +58,9 @@ function focusSyncButton(): void {
 }
 
 function askToCancelShown(): void {
-  const isActive = activeRun.value !== null && activeRun.value.sessionId === shownSessionId.value;
-  if (isActive && view.value !== null && !view.value.isCancelling) askToCancel(view.value.sessionId);
+  const active = activeRun.value;
+  const isShown = active !== null && active.sessionId === shownSessionId.value;
+  if (isShown && !active.isCancelling) askToCancel(active.sessionId);
 }
 
 function readStored(): string | null {

@@ -29,4 +29,7 @@ export function followLink(event: MouseEvent): void {
   if (!isPlain || !(link instanceof HTMLAnchorElement)) return;
   event.preventDefault();
   goTo(link.pathname);
+  scrollTo({ top: 0 });
+  // Once the new part is drawn, whoever reads or types goes on there and not at the link.
+  requestAnimationFrame(() => document.querySelector<HTMLElement>("#run-heading")?.focus({ preventScroll: true }));
 }

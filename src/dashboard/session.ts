@@ -22,7 +22,7 @@ export async function ask<Value>(
   options?: RequestOptions,
 ): Promise<Answer<Value>> {
   const answer = await request<Value>(method, path, options);
-  if (!answer.ok && answer.problem.status === 401) {
+  if (!answer.ok && answer.problem.status === 401 && session.value.state !== "signed_out") {
     session.value = { state: "signed_out", wasSignedIn: session.value.state === "signed_in" };
   }
   return answer;

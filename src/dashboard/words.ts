@@ -50,9 +50,9 @@ const AGENT_REASONS: Readonly<Record<string, string>> = {
   no_result: "No result by the end of the workflow",
 };
 
-export function agentReason({ state, reason }: Pick<AgentView, "state" | "reason">): string | null {
+export function agentReason({ state, reason, startedAt }: AgentView): string | null {
   if (state === "timed_out") return "No result within its limit";
-  if (state === "skipped") return "The run ended before";
+  if (state === "skipped") return startedAt === null ? "Never started" : "The run ended first";
   return reason === null ? null : (AGENT_REASONS[reason] ?? reason);
 }
 

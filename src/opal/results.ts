@@ -10,7 +10,7 @@ const sharedOutput = z.looseObject({
     title: text,
     promise: text,
     metrics: z.array(z.looseObject({ label: text, value: text, hint: text.optional() })),
-    confidence: share.optional(),
+    confidence: share.optional().catch(undefined),
   }),
   overview: z.looseObject({ summary: text, keyPoints: z.array(text) }),
   insights: z.array(z.looseObject({ title: text, description: text })).min(1),
@@ -37,11 +37,16 @@ export interface RecognisedOutput {
   readonly recommendations: number;
 }
 
+/** No output at all is family `none`: the agent said that it is done, and nothing else. */
 export function recogniseOutput(output: unknown): RecognisedOutput {
+  if (output === undefined || output === null || (typeof output === "object" && Object.keys(output).length === 0)) {
+    return { family: "none", confidence: null, insights: 0, recommendations: 0 };
+  }
   const shared = sharedOutput.safeParse(output);
   if (shared.success) {
     const { hero, insights, opportunities } = shared.data;
-    const confidence = normaliseConfidence(hero.confidence);
+    // Always 0 to 100 here, so that 1 is one percent.
+    const confidence = hero.confidence === undefined ? null : hero.confidence / 100;
     return { family: "shared", confidence, insights: insights.length, recommendations: opportunities.length };
   }
   const older = executionResults.safeParse(output);
@@ -97,6 +102,7 @@ export function summariseResult(result: StoredResult): ResultSummary {
   if (result.output_omitted)
     return { headline: "The result is too large to be shown; its delivery holds it.", metrics: [] };
   if (result.error !== null) return { headline: shorten(result.error), metrics: [] };
+  if (result.family === "none") return { headline: "Done; no result came with it.", metrics: [] };
   return { headline: "The result has a form nobody knows; it is kept as received.", metrics: [] };
 }
 

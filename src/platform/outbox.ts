@@ -137,7 +137,7 @@ function postpone(port: OutboxPort, destination: string): number {
 }
 
 async function withinLimit<Outcome>(delivery: Promise<Outcome>): Promise<Outcome> {
-  let timer: number | null = null;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error("the destination did not answer in time")), DELIVERY_LIMIT_MS);
   });

@@ -24,6 +24,9 @@ export interface Statement {
 }
 
 const ID_CHARACTERS = 128;
+const UNREADABLE = "unreadable";
+/** Times beyond the year 9999 are not times. */
+const LATEST_MS = 253_402_300_799_999;
 const WORKFLOW_NAMES = new Set(["strategy_workflow", "strategy_assistant", "strategy_assistant_workflow", "get_opal"]);
 
 const id = z
@@ -34,6 +37,9 @@ const word = z.string().min(1).max(64).optional().catch(undefined);
 const message = z.string().max(10_000).optional().catch(undefined);
 const number = z.number().optional().catch(undefined);
 const time = z.union([z.string(), z.number()]).optional().catch(undefined);
+/** A name that cannot be read still names an agent: one that nobody knows. */
+const agentName = z.string().min(1).max(64).nullish().catch(UNREADABLE);
+const flag = z.union([z.boolean(), z.null()]).optional().catch(null);
 const object = z.record(z.string(), z.unknown()).optional().catch(undefined);
 
 const envelope = z.looseObject({
@@ -46,13 +52,13 @@ const envelope = z.looseObject({
   execution_status: word,
   workflow_id: id,
   execution_id: id,
-  agent_id: word,
+  agent_id: agentName,
   agent_name: word,
   correlation_id: id,
   session_id: id,
   timestamp: time,
   offset: number,
-  agent_success: z.boolean().optional().catch(undefined),
+  agent_success: flag,
   agent_error: message,
   error: message,
   error_message: message,
@@ -103,7 +109,7 @@ function namedEvent(given: Envelope, eventType: string): Statement {
         ...common,
         about: "agent",
         status: status.current_status,
-        output: outputOf(given),
+        output: resultsOf(given),
         error: status.error_details ?? common.error,
       };
     }
@@ -118,7 +124,8 @@ function namedEvent(given: Envelope, eventType: string): Statement {
     case "workflow.failed":
       return { ...common, about: "workflow", status: "failed" };
     case "agent.completed": {
-      const status = given.agent_success === false ? "failed" : "completed";
+      // Null stands for a flag that cannot be read: then nobody knows, and nothing is taken for success.
+      const status = given.agent_success === null ? "unnamed" : given.agent_success === false ? "failed" : "completed";
       return { ...common, about: "agent", status, output: outputOf(given) };
     }
     default:
@@ -131,9 +138,9 @@ function runEvent(given: Envelope, eventType: string): Statement {
   const common = base(given, eventType);
   const isAgentEvent = /^agent_(started|completed|failed)$/.exec(eventType);
   if (isAgentEvent) return { ...common, about: "agent", status: isAgentEvent[1], output: outputOf(given) };
-  if (["started", "completed", "failed"].includes(eventType))
-    return { ...common, about: "workflow", status: eventType };
-  return common;
+  if (!["started", "completed", "failed"].includes(eventType)) return common;
+  const isAgent = common.agent !== undefined;
+  return { ...common, about: isAgent ? "agent" : "workflow", status: eventType, output: outputOf(given) };
 }
 
 const detail = z
@@ -167,21 +174,24 @@ function base(given: Envelope, eventType: string): Statement {
 
 /** An agent as the sender named it; the name of the workflow itself is no agent. */
 function agentOf(given: Envelope): string | undefined {
-  const spelling = given.agent_id ?? given.agent_name;
+  const spelling =
+    given.agent_id === UNREADABLE ? (given.agent_name ?? UNREADABLE) : (given.agent_id ?? given.agent_name);
   if (spelling === undefined || WORKFLOW_NAMES.has(spelling.toLowerCase())) return undefined;
   return canonicalAgentId(spelling) ?? spelling;
 }
 
 function outputOf(given: Envelope): unknown {
-  const data = given.data;
+  return resultsOf(given) ?? given.data;
+}
+
+function resultsOf(given: Envelope): unknown {
   return (
     given.agent_data ??
     given.agent_output ??
     given.execution_results ??
     given.results ??
     given.result ??
-    data?.results ??
-    data
+    given.data?.results
   );
 }
 
@@ -189,7 +199,13 @@ function outputOf(given: Envelope): unknown {
 function parseTime(given: string | number | undefined): number | undefined {
   if (given === undefined) return undefined;
   const numeric = typeof given === "number" ? given : /^\d{9,14}$/.test(given) ? Number(given) : undefined;
-  if (numeric !== undefined) return numeric < 0 ? undefined : Math.round(numeric < 1e11 ? numeric * 1000 : numeric);
-  const parsed = Date.parse(String(given));
-  return Number.isNaN(parsed) || parsed < 0 ? undefined : parsed;
+  // Date.parse alone would take any words with a number in them for a date.
+  const isDate = /^\d{4}-\d{2}-\d{2}/.test(String(given));
+  const ms =
+    numeric === undefined
+      ? isDate
+        ? Date.parse(String(given))
+        : Number.NaN
+      : Math.round(numeric < 1e11 ? numeric * 1000 : numeric);
+  return ms >= 0 && ms <= LATEST_MS ? ms : undefined;
 }

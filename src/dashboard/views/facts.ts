@@ -80,7 +80,8 @@ function attemptFact(view: RunView, now: number): Omit<Fact, "name"> {
 function opalFact(view: RunView, now: number): Omit<Fact, "name"> {
   // The API's own word for it, so that page and API cannot disagree.
   const { opalStatus } = statusAnswer(view, 0);
-  const value = OPAL_WORDS[opalStatus ?? "initiated"];
+  // To the API a cancelled run is a failed one; what OPAL makes of it nobody here knows any more.
+  const value = view.status === "cancelled" ? "Not followed" : OPAL_WORDS[opalStatus ?? "initiated"];
   if (view.acceptedAt === null) return { value: view.isOver ? "Not started" : value, more: "not accepted" };
   return { value, more: `accepted ${timeOfDay(view.acceptedAt, now)}` };
 }

@@ -2,6 +2,7 @@
 import { html } from "htm/preact";
 import { h } from "preact";
 import { homeAddress } from "../address.ts";
+import type { ConnectionLabel } from "../connection.ts";
 import { nudgeConnections } from "../follow.ts";
 import { icon } from "../icons.ts";
 import { openHelp } from "../keys.ts";
@@ -34,7 +35,9 @@ function Connection() {
   const { word, retryAt } = connectionLabel.value;
   const { word: text, tone } = CONNECTION_WORDS[word];
   return html`<div class="connection" data-testid="polling-indicator" data-state=${word}>
-    <span class="connection-text tone-${tone}"><span class="dot"></span>${text}${retryAt !== null && h(Countdown, { to: retryAt })}</span>
+    <span class="connection-text tone-${tone}">
+      <span class="dot"></span>${text}<span class="countdown tabular">${retryAt !== null && h(Countdown, { word, retryAt })}</span>
+    </span>
     ${
       word === "offline" &&
       html`<button type="button" class="button small-button" onClick=${nudgeConnections}>Reconnect now</button>`
@@ -42,8 +45,8 @@ function Connection() {
   </div>`;
 }
 
-/** `to` is in our own clock's time. */
-function Countdown({ to }: { readonly to: number }) {
-  const seconds = Math.max(0, Math.ceil((to - toOurClock(serverNow.value)) / 1000));
-  return html`<span class="tabular"> · ${seconds === 0 ? "now" : `in ${seconds} s`}</span>`;
+/** `retryAt` is in our own clock's time. */
+function Countdown({ word, retryAt }: ConnectionLabel) {
+  const seconds = Math.max(1, Math.ceil(((retryAt ?? 0) - toOurClock(serverNow.value)) / 1000));
+  return word === "offline" ? `, next try in ${seconds} s` : `\u00a0in ${seconds} s`;
 }

@@ -24,6 +24,6 @@ export function HelpSheet() {
         <span>Single-key shortcuts</span>
       </label>
       <p class="muted small">They never act while you type in a field.</p>
-      <div class="dialog-actions"><button type="button" class="button" onClick=${close}>Close</button></div>`,
+      <div class="dialog-actions"><button type="button" class="button" autofocus onClick=${close}>Close</button></div>`,
   );
 }

@@ -16,12 +16,18 @@ import { problemBox } from "./problem.ts";
 import { emptyProgress, runProgress } from "./progress.ts";
 
 export interface RunHeadProps {
-  readonly shown: RunSummary;
+  /** Null while there is no run to show yet; the head then has the same shape, and `message` says what is going on. */
+  readonly shown: RunSummary | null;
   /** Null until the run's own log has arrived. */
   readonly view: RunView | null;
+  readonly message?: string;
 }
 
-export function RunHead({ shown, view }: RunHeadProps) {
+export function RunHead({ shown, view, message }: RunHeadProps) {
+  return shown === null ? placeholder(message ?? "") : head(shown, view);
+}
+
+function head(shown: RunSummary, view: RunView | null) {
   const { word, tone, icon: name } = runWord(shown, isCancelling(shown, view));
   const startedAt = html`<time datetime=${isoUtc(shown.requestedAt)} title=${isoUtc(shown.requestedAt)}>
     ${timeOfDay(shown.requestedAt, serverNow.value)} (${relative(shown.requestedAt, serverNow.value)})
@@ -39,8 +45,7 @@ export function RunHead({ shown, view }: RunHeadProps) {
   });
 }
 
-/** The head while there is no run to show yet; as high as the real one. */
-export function headPlaceholder(message: string) {
+function placeholder(message: string) {
   return frame({
     eyebrow: "Current run",
     heading: "Force sync",
@@ -127,7 +132,7 @@ function noteList(view: RunView): VNode | null {
   return html`<ul class="notes">
     ${notes.map(
       ({ id, tone, text }) => html`<li key=${id} class="note tone-${tone}" data-note=${id}>
-        ${icon(tone === "quiet" ? "partial" : "warning")}<span>${text}</span>
+        ${icon(tone === "quiet" ? "info" : "warning")}<span>${text}</span>
       </li>`,
     )}
   </ul>`;

@@ -1,6 +1,8 @@
 // The run that is looked at, from the first press of the button to its end, or what there is instead of one.
 import { html } from "htm/preact";
 import { h } from "preact";
+import type { RunSummary } from "../../sync/report.ts";
+import type { RunView } from "../../sync/run/view.ts";
 import { homeAddress } from "../address.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
@@ -10,28 +12,29 @@ import { AgentTable } from "./agents.ts";
 import { attemptList } from "./attempts.ts";
 import { Boundary } from "./boundary.ts";
 import { problemBox } from "./problem.ts";
-import { headPlaceholder, RunHead } from "./run-head.ts";
+import { RunHead } from "./run-head.ts";
 
 export function RunPart() {
   if (viewFailure.value !== undefined) throw viewFailure.value;
-  if (start.value.state === "sending") return placeholder("Asking for a run…");
+  if (start.value.state === "sending") return runParts(null, null, "Asking for a run…");
   if (address.value.page === "unknown") return nothingHere();
   if (runProblem.value !== null) {
-    return html`<section class="panel empty">${problemBox(runProblem.value)}${homeLink()}</section>`;
+    return html`<section class="panel empty">
+      <h1 id="run-heading" tabindex="-1">This run cannot be shown</h1>
+      ${problemBox(runProblem.value)}${homeLink()}
+    </section>`;
   }
   if (overview.value !== null && shownSessionId.value === null) return firstUse();
-  const shown = summary.value;
-  if (shown === null) return placeholder("Loading the run…");
-  return html`
-    ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: view.value }))}
-    ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: view.value, key: shown.sessionId }))}
-    ${view.value !== null && h(Boundary, { part: "The list of calls" }, attemptList(view.value))}
-  `;
+  return runParts(summary.value, view.value, "Loading the run…");
 }
 
-/** The same shape as a run, so that nothing jumps when the run arrives. */
-function placeholder(message: string) {
-  return html`${headPlaceholder(message)}${h(AgentTable, { view: null, key: "placeholder" })}`;
+/** One shape before and after the run arrives: nothing jumps, and the focus stays where it is. */
+function runParts(shown: RunSummary | null, known: RunView | null, message: string) {
+  return html`
+    ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: known, message }))}
+    ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: known, key: shown?.sessionId }))}
+    ${known !== null && h(Boundary, { part: "The list of calls" }, attemptList(known))}
+  `;
 }
 
 function firstUse() {

@@ -16,14 +16,14 @@ export function StartNotice() {
     ];
     return problemBox(value.problem, actions, "force-sync-error");
   }
-  if (value.state === "joined" && value.sessionId === shownSessionId.value) {
+  const active = activeRun.value;
+  if (value.state === "joined" && value.sessionId === shownSessionId.value && value.sessionId === active?.sessionId) {
     return html`<div class="notice" role="status">
-      ${icon("partial")}
+      ${icon("info")}
       <p>A force sync was already running, so no second one was started. This is the one that runs.</p>
       <button type="button" class="button" onClick=${dismissStart}>Dismiss</button>
     </div>`;
   }
-  const active = activeRun.value;
   if (address.value.page !== "run" || active === null || active.sessionId === shownSessionId.value) return null;
   return html`<div class="notice">
     ${icon("sync")}

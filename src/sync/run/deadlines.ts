@@ -17,7 +17,9 @@ const CALL_MARGIN_MS = 5_000;
 
 export function deadlines(run: Run): readonly Deadline[] {
   if (run.status === "absent") return [];
-  return [...callDeadlines(run), ...(run.status === "running" ? runningDeadlines(run) : [])];
+  // A run that is being cancelled waits for its call and for nothing else.
+  const isWaited = run.status === "running" && run.cancelRequestedAt === null;
+  return [...callDeadlines(run), ...(isWaited ? runningDeadlines(run) : [])];
 }
 
 /** When something is due next, in ms since the epoch; undefined when the run waits for nothing. */
@@ -26,8 +28,11 @@ export function nextWakeUp(run: Run): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/** In the order in which they passed, so that a late wake-up decides like one on time. */
 export function overdue(run: Run, now: number): readonly Deadline[] {
-  return deadlines(run).filter((deadline) => deadline.at <= now);
+  return deadlines(run)
+    .filter((deadline) => deadline.at <= now)
+    .toSorted((a, b) => a.at - b.at);
 }
 
 /**

@@ -30,7 +30,8 @@ export function decide(run: Run, command: Command, now: number): Decision {
       callFailed(draft, run, command);
       return draft.decision();
     case "claim_remote":
-      if (isActive(run) && run.remoteIds.length === 0) {
+      // Before the first call nothing at OPAL can be ours.
+      if (isActive(run) && run.remoteIds.length === 0 && run.attempts.length > 0) {
         draft.add({ type: "remote_bound", remoteId: command.remoteId, boundBy: "only_active_run" });
       }
       return draft.decision();

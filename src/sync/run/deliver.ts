@@ -28,7 +28,8 @@ export function deliver(draft: Draft, run: KnownRun, delivery: Delivery, reports
     for (const report of reports) if (report.about === "agent") attach(draft, delivery, report);
     return;
   }
-  if (verdict !== "ignored" && run.status === "requested") {
+  const isBound = delivery.correlated && delivery.remoteId !== null;
+  if ((verdict !== "ignored" || isBound) && run.status === "requested") {
     draft.add({ type: "accepted_by_delivery", deliveryId: delivery.deliveryId });
   }
   for (const report of reports) {

@@ -25,6 +25,7 @@ export function expire(draft: Draft, deadline: Deadline): void {
   switch (deadline.what) {
     case "agent":
       draft.add({ type: "agent_timed_out", agentId: deadline.agentId, limitMs: deadline.limitMs });
+      endIfAllAgentsEnded(draft);
       return;
     case "closing":
       for (const agentId of unendedAgents(draft)) draft.add({ type: "agent_gave_no_result", agentId });

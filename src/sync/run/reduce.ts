@@ -215,8 +215,12 @@ function timedOut(agent: Agent, event: { at: number; limitMs: number }): Agent {
     : agent;
 }
 
-/** Of two results of one agent the sender's newer one counts, in whatever order they arrive. */
+/**
+ * Of two results of one agent the sender's newer one counts, in whatever order they arrive; but a report without any
+ * result never replaces one.
+ */
 function isNewer(candidate: ResultReference, known: ResultReference): boolean {
+  if ((candidate.family === "none") !== (known.family === "none")) return known.family === "none";
   const difference = (candidate.reportedAt ?? 0) - (known.reportedAt ?? 0);
   return difference === 0 ? candidate.sha256 > known.sha256 : difference > 0;
 }

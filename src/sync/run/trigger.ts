@@ -46,9 +46,11 @@ export function callFailed(
   const open = openAttempt(run);
   if (open === undefined) return;
   const policy = RETRY_POLICIES.opal;
+  // The run as earlier events of this decision left it: a cancel may have come before.
+  const before = draft.active();
   const mayRetry =
-    run.status === "requested" &&
-    run.cancelRequestedAt === null &&
+    before?.status === "requested" &&
+    before.cancelRequestedAt === null &&
     IS_RETRIABLE[failure.failure] &&
     open.attempt < policy.attempts;
   const wait = backoffMs(policy, open.attempt, failure.jitter, failure.retryAfterMs);

@@ -1,0 +1,83 @@
+// RL-02, L17: how long we wait before we try again.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { backoffMs, parseRetryAfter, RETRY_POLICIES } from "../../../src/platform/backoff.ts";
+
+const { opal, outbox } = RETRY_POLICIES;
+const NOW = Date.UTC(2026, 0, 5, 9, 0, 0);
+
+test("OPAL is called four times at most, the wait doubling from two seconds to thirty", () => {
+  expect(opal).toEqual({ attempts: 4, baseMs: 2_000, maxMs: 30_000, factor: 2 });
+});
+
+test.each([
+  [1, 2_000],
+  [2, 4_000],
+  [3, 8_000],
+  [4, 16_000],
+  [5, 30_000],
+  [50, 30_000],
+  [5_000, 30_000],
+])("after failure %i the wait is anything up to %i ms", (attempt, ceiling) => {
+  expect(backoffMs(opal, attempt, 0)).toBe(0);
+  expect(backoffMs(opal, attempt, 0.5)).toBe(ceiling / 2);
+  expect(backoffMs(opal, attempt, 0.999_999_9)).toBe(ceiling);
+});
+
+test("the jitter is full: waits spread evenly over the whole range", () => {
+  const waits = Array.from({ length: 10_000 }, (_, index) => backoffMs(opal, 3, index / 10_000));
+  const quarters = [0, 2_000, 4_000, 6_000].map(
+    (from) => waits.filter((wait) => wait >= from && wait < from + 2_000).length,
+  );
+  for (const count of quarters) expect(Math.abs(count - 2_500)).toBeLessThanOrEqual(2);
+});
+
+test("no wait is negative, broken, or longer than the policy or the server's five minutes allow", () => {
+  const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(opal, outbox),
+      fc.integer({ min: 1, max: 10_000 }),
+      jitter,
+      fc.nat(10_000_000),
+      (policy, attempt, random, retryAfter) => {
+        const wait = backoffMs(policy, attempt, random, retryAfter);
+        expect(Number.isInteger(wait)).toBe(true);
+        expect(wait).toBeGreaterThanOrEqual(Math.min(retryAfter, 300_000));
+        expect(wait).toBeLessThanOrEqual(Math.max(policy.maxMs, Math.min(retryAfter, 300_000)));
+      },
+    ),
+  );
+});
+
+describe("a server's Retry-After", () => {
+  test("lengthens the wait", () => {
+    expect(backoffMs(opal, 1, 0.5, 7_000)).toBe(7_000);
+  });
+
+  test("never shortens it", () => {
+    expect(backoffMs(opal, 3, 0.5, 1_000)).toBe(4_000);
+  });
+
+  test("is believed for five minutes and no longer", () => {
+    expect(backoffMs(opal, 1, 0.5, 300_001)).toBe(300_000);
+  });
+
+  test.each<[string, string | null, number | undefined]>([
+    ["seconds", "7", 7_000],
+    ["no seconds at all", "0", 0],
+    ["seconds with spaces around them", " 120 ", 120_000],
+    ["a date", "Mon, 05 Jan 2026 09:00:30 GMT", 30_000],
+    ["a date that has passed", "Mon, 05 Jan 2026 08:59:00 GMT", 0],
+    ["nothing", null, undefined],
+    ["an empty text", "", undefined],
+    ["words", "soon", undefined],
+    ["more digits than any wait has", "99999999999", undefined],
+  ])("is read from %s", (_what, header, expected) => {
+    expect(parseRetryAfter(header, NOW)).toBe(expected);
+  });
+
+  test.each(["-5", "1.5", "+5", "1e3", "0x10"])("is no number written as %s", (header) => {
+    expect(parseRetryAfter(header, NOW)).toBeUndefined();
+  });
+});

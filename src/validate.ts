@@ -22,6 +22,12 @@ export const onlyJson = createMiddleware<AppEnv>(async function onlyJson(c, next
   return isEmpty || isPlainJson(c.req.raw.headers) ? next() : c.var.problem(refuse("unsupported_media_type"));
 });
 
+/** In front of addresses that only speak WebSocket. */
+export const onlyWebSocket = createMiddleware<AppEnv>(async function onlyWebSocket(c, next) {
+  const isHandshake = c.req.header("Upgrade")?.toLowerCase() === "websocket";
+  return isHandshake ? next() : c.var.problem(refuse("upgrade_required"), { Upgrade: "websocket" });
+});
+
 type Checked = ({ success: true } | { success: false; error: { issues: readonly z.core.$ZodIssue[] } }) & {
   target: string;
 };

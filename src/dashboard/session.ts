@@ -44,10 +44,13 @@ export async function signIn(email: string, password: string): Promise<Problem |
   return undefined;
 }
 
+/** Why signing out did not work, which nobody must overlook; null otherwise. */
+export const signOutProblem = signal<Problem | null>(null);
+
 /** The cookie is the server's to take back, so without its answer nobody is signed out. */
-export async function signOut(): Promise<Problem | undefined> {
+export async function signOut(): Promise<void> {
   const answer = await ask<unknown>("POST", "/api/auth/logout");
-  if (!answer.ok) return answer.problem.status === 401 ? undefined : answer.problem;
-  session.value = { state: "signed_out", wasSignedIn: false };
-  return undefined;
+  const isSignedOut = answer.ok || answer.problem.status === 401;
+  signOutProblem.value = isSignedOut ? null : answer.problem;
+  if (isSignedOut) session.value = { state: "signed_out", wasSignedIn: false };
 }

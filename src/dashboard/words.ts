@@ -47,7 +47,7 @@ export function agentWord(agent: Pick<AgentView, "state" | "deadlineAt">): State
 const AGENT_REASONS: Readonly<Record<string, string>> = {
   reported_failure: "OPAL reported a failure",
   reported_timeout: "OPAL reported a time-out",
-  no_result: "No result by the end of the workflow",
+  no_result: "Gave no result",
 };
 
 export function agentReason({ state, reason, startedAt }: AgentView): string | null {

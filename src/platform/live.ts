@@ -25,6 +25,8 @@ const progress = z.object({
   acknowledged: z.number(),
   bytes: z.number(),
   stalledAt: z.number().nullable(),
+  /** Closed by us; the other side may never answer that. */
+  isClosed: z.boolean(),
 });
 type Progress = z.infer<typeof progress>;
 
@@ -41,7 +43,7 @@ export function openSocket(ctx: DurableObjectState, request: Request, log: Numbe
     send(server, { type: "snapshot", epoch, seq, now, state: log.snapshot() });
   }
   const sent = resumeAt ?? log.lastSeq;
-  remember(server, { sent, acknowledged: sent, bytes: 0, stalledAt: null });
+  remember(server, { sent, acknowledged: sent, bytes: 0, stalledAt: null, isClosed: false });
   pumpSocket(server, log, now);
   return new Response(null, { status: 101, webSocket: client });
 }
@@ -72,15 +74,24 @@ export function receiveMessage(socket: WebSocket, message: string | ArrayBuffer,
 
 /** When the next stalled socket has to be closed; undefined when none is stalled. */
 export function nextStall(ctx: DurableObjectState): number | undefined {
-  const times = ctx.getWebSockets().flatMap((socket) => recall(socket)?.stalledAt ?? []);
+  const times = stalled(ctx).map(({ since }) => since);
   return times.length === 0 ? undefined : Math.min(...times) + STALL_MS;
 }
 
 export function closeStalled(ctx: DurableObjectState, now: number): void {
-  for (const socket of ctx.getWebSockets()) {
-    const stalledAt = recall(socket)?.stalledAt ?? null;
-    if (stalledAt !== null && stalledAt + STALL_MS <= now) socket.close(CLOSE_RESYNC, "resync");
+  for (const { socket, known, since } of stalled(ctx)) {
+    if (since + STALL_MS > now) continue;
+    remember(socket, { ...known, isClosed: true });
+    socket.close(CLOSE_RESYNC, "resync");
   }
+}
+
+function stalled(ctx: DurableObjectState) {
+  return ctx.getWebSockets().flatMap((socket) => {
+    const known = recall(socket);
+    const since = known?.isClosed ? null : known?.stalledAt;
+    return known && typeof since === "number" ? [{ socket, known, since }] : [];
+  });
 }
 
 function pumpSocket(socket: WebSocket, log: NumberedLog, now: number): void {

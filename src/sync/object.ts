@@ -18,7 +18,6 @@ import {
 } from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
 import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
-import { problemResponse } from "../platform/problem.ts";
 import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
@@ -130,14 +129,7 @@ export class SyncSession extends DurableObject<Env> {
 
   /** Opens a WebSocket on this run: a snapshot, or what came after `?since=epoch.seq`, then every event. */
   override async fetch(request: Request): Promise<Response> {
-    const context = {
-      instance: new URL(request.url).pathname,
-      requestId: request.headers.get("X-Request-Id") ?? "",
-      now: now(),
-    };
-    if (request.headers.get("Upgrade") !== "websocket") return problemResponse(refuse("upgrade_required"), context);
     await this.#moved();
-    if (this.#run.status === "absent") return problemResponse(refuse("session_not_found"), context);
     return openSocket(this.ctx, request, this.#numberedLog(), now());
   }
 

@@ -12,7 +12,7 @@ import { sha256Hex } from "../platform/hash.ts";
 import { objectName, runIdsFrom } from "../platform/ids.ts";
 import { describeError, log } from "../platform/log.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
-import { onlyJson, refuseInvalid, smallBody } from "../validate.ts";
+import { onlyJson, onlyWebSocket, refuseInvalid, smallBody } from "../validate.ts";
 import {
   cancelAnswer,
   listedRun,
@@ -65,11 +65,8 @@ export const syncRoutes = new Hono<AppEnv>()
     try {
       const runs = await listRuns(drizzle(c.env.DB), { workspace: c.var.principal.workspace, ...page });
       const last = runs.length === page.limit ? runs.at(-1) : undefined;
-      return c.json(
-        { success: true, runs: runs.map(listedRun), next_before: last?.triggerTimestamp ?? null },
-        200,
-        NO_STORE,
-      );
+      const nextBefore = last ? `${last.triggerTimestamp}.${last.sessionId}` : null;
+      return c.json({ success: true, runs: runs.map(listedRun), next_before: nextBefore }, 200, NO_STORE);
     } catch (error) {
       log("error", "read_model_unavailable", { request_id: c.var.requestId, error: describeError(error) });
       const detail = "The history cannot be read at the moment; running syncs are not affected.";
@@ -109,6 +106,7 @@ export const syncRoutes = new Hono<AppEnv>()
       NO_STORE,
     );
   })
+  .use("/live/*", onlyWebSocket)
   .get("/live", (c) => workspaceOf(c).fetch(c.req.raw))
   .get("/live/:id", async (c) => {
     const found = await findRun(c, c.req.param("id"));

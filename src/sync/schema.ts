@@ -22,6 +22,13 @@ export const triggerHeaders = z.object({
 
 export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  /** Only runs requested before this time, in ms since the epoch. */
-  before: z.coerce.number().int().positive().optional(),
+  /** Where the page before ended: the time of its last run in ms since the epoch, and its session id to tell ties apart. */
+  before: z
+    .string()
+    .regex(/^\d{1,15}(\.[\w-]{1,64})?$/, "must be a `next_before` of an earlier page, or a time in ms")
+    .transform((cursor) => {
+      const [time, sessionId] = cursor.split(".");
+      return { time: Number(time), sessionId: sessionId ?? "" };
+    })
+    .optional(),
 });

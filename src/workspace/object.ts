@@ -15,7 +15,6 @@ import {
 } from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
 import { flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
-import { problemResponse } from "../platform/problem.ts";
 import { random, randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
@@ -115,15 +114,8 @@ export class Workspace extends DurableObject<Env> {
     await this.#moved();
   }
 
+  /** Opens a WebSocket on the overview: a snapshot, or what came after `?since=epoch.seq`, then every change. */
   override async fetch(request: Request): Promise<Response> {
-    if (request.headers.get("Upgrade") !== "websocket") {
-      const requestId = request.headers.get("X-Request-Id") ?? "";
-      return problemResponse(refuse("upgrade_required"), {
-        instance: new URL(request.url).pathname,
-        requestId,
-        now: now(),
-      });
-    }
     return openSocket(this.ctx, request, this.#numberedLog(), now());
   }
 

@@ -13,10 +13,12 @@ export function AgentResult({ sessionId, agentId, resultId }: AgentResultProps) 
   if (shown === undefined || shown.state === "loading")
     return html`<span class="line muted">Loading the result…</span>`;
   if (shown.state === "failed") {
-    return html`<span class="line muted">The result could not be loaded.</span>
+    return html`<span class="line">
+      <span class="muted">Not loaded: ${shown.problem.title}</span>
       <button type="button" class="link-button" onClick=${() => void loadResult(sessionId, agentId, resultId)}>
         Try again
-      </button>`;
+      </button>
+    </span>`;
   }
   const { headline, metrics } = shown.summary;
   return html`<span class="headline">${headline}</span>

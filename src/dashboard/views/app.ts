@@ -4,8 +4,8 @@ import { h } from "preact";
 import { announcement } from "../announce.ts";
 import { timeOfDay } from "../format.ts";
 import { serverNow } from "../server-time.ts";
-import { checkSession, session } from "../session.ts";
-import { connectionLabel, staleSince } from "../state.ts";
+import { checkSession, session, signOut, signOutProblem } from "../session.ts";
+import { connectionLabel, shownSessionId, staleSince } from "../state.ts";
 import { Boundary } from "./boundary.ts";
 import { CancelDialog } from "./cancel-dialog.ts";
 import { Header } from "./header.ts";
@@ -36,11 +36,12 @@ function Console({ name }: { readonly name: string }) {
   return html`
     <a class="skip-link" href="#main">Skip to the run</a>
     ${h(Boundary, { part: "The top bar" }, h(Header, { name }))}
-    ${h(StaleStrip, null)}
+    ${h(Boundary, { part: "The state of the connection" }, h(StaleStrip, null))}
     <main id="main" class="page" tabindex="-1">
+      ${signOutProblem.value !== null && problemBox(signOutProblem.value, [{ label: "Try again", act: () => void signOut() }])}
       ${h(Boundary, { part: "The notice" }, h(StartNotice, null))}
       <div class="columns">
-        <div class="column-run">${h(Boundary, { part: "The run" }, h(RunPart, null))}</div>
+        <div class="column-run">${h(Boundary, { part: "The run", about: shownSessionId.value }, h(RunPart, null))}</div>
         <div class="column-recent">${h(Boundary, { part: "The list of runs" }, h(RecentRuns, null))}</div>
       </div>
     </main>

@@ -5,7 +5,7 @@ import { describeFailure, type RunView } from "../../sync/run/view.ts";
 import { duration, timeOfDay } from "../format.ts";
 import { serverNow } from "../server-time.ts";
 
-export function attemptList({ attempts }: RunView) {
+export function AttemptList({ view: { attempts } }: { readonly view: RunView }) {
   if (attempts.length === 0) return null;
   return html`<details class="panel attempts">
     <summary>Calls to OPAL <span class="muted">(${attempts.length})</span></summary>

@@ -9,7 +9,7 @@ import { address, followLink } from "../location.ts";
 import { chosenScope, start, startSync, syncButton } from "../start.ts";
 import { overview, runProblem, shownSessionId, summary, view, viewFailure } from "../state.ts";
 import { AgentTable } from "./agents.ts";
-import { attemptList } from "./attempts.ts";
+import { AttemptList } from "./attempts.ts";
 import { Boundary } from "./boundary.ts";
 import { problemBox } from "./problem.ts";
 import { RunHead } from "./run-head.ts";
@@ -33,7 +33,7 @@ function runParts(shown: RunSummary | null, known: RunView | null, message: stri
   return html`
     ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: known, message }))}
     ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: known, key: shown?.sessionId }))}
-    ${known !== null && h(Boundary, { part: "The list of calls" }, attemptList(known))}
+    ${known !== null && h(Boundary, { part: "The list of calls" }, h(AttemptList, { view: known }))}
   `;
 }
 

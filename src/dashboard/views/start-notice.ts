@@ -3,18 +3,16 @@ import { html } from "htm/preact";
 import { runAddress } from "../address.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
-import { dismissStart, start, tryAgain } from "../start.ts";
+import { dismissStart, start, syncButton, tryAgain } from "../start.ts";
 import { activeRun, shownSessionId } from "../state.ts";
 import { problemBox } from "./problem.ts";
 
 export function StartNotice() {
   const { value } = start;
   if (value.state === "failed") {
-    const actions = [
-      { label: "Try again", act: tryAgain },
-      { label: "Dismiss", act: dismissStart },
-    ];
-    return problemBox(value.problem, actions, "force-sync-error");
+    // Meanwhile a run may be active, perhaps this very one; then there is nothing to try again.
+    const again = syncButton.value.state === "ready" ? [{ label: "Try again", act: tryAgain }] : [];
+    return problemBox(value.problem, [...again, { label: "Dismiss", act: dismissStart }], "force-sync-error");
   }
   const active = activeRun.value;
   if (value.state === "joined" && value.sessionId === shownSessionId.value && value.sessionId === active?.sessionId) {

@@ -28,6 +28,7 @@ for (const path of Object.keys(metafile.outputs).filter((name) => !name.endsWith
   }
 }
 
+/** @param {number} bytes */
 function kilobytes(bytes) {
   return `${(bytes / 1000).toFixed(1)} kB`;
 }

@@ -88,7 +88,7 @@ test("refused credentials end the run as failed, in words, and never as success"
   await setFaults({ trigger: [{ kind: "status", status: 401 }] });
   await button().click();
   await runStatus("failed").waitFor();
-  expect(await page.getByTestId("force-sync-error").first().innerText()).toContain("credentials");
+  expect(await page.getByTestId("force-sync-error").first().textContent()).toContain("credentials");
   expect(await page.getByTestId("force-sync-completed").count()).toBe(0);
   await expect.poll(() => button().isEnabled()).toBe(true);
 });
@@ -121,7 +121,9 @@ test("the Worker is killed and restarted in the middle of a run, and the page go
 
 test("a phone 360 pixels wide shows everything without scrolling sideways, and the keyboard reaches the button", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   expect(overflow).toBe(0);
   await setFaults({ trigger: [{ kind: "status", status: 400 }] });
   for (let step = 0; step < 15; step++) {

@@ -11,7 +11,12 @@ describe(`force syncs whose Worker is killed ${KILLS_PER_RUN} times each (seed $
 
   beforeAll(
     async () => {
-      ledgers = await killLoop({ seed: SEED, runs: RUNS, killsPerRun: KILLS_PER_RUN, say: (line) => process.stdout.write(`${line}\n`) });
+      ledgers = await killLoop({
+        seed: SEED,
+        runs: RUNS,
+        killsPerRun: KILLS_PER_RUN,
+        say: (line) => process.stdout.write(`${line}\n`),
+      });
     },
     60_000 + RUNS * (60_000 + KILLS_PER_RUN * 20_000),
   );

@@ -95,7 +95,9 @@ async function oneRun(stack: Stack, stateDirectory: string, draw: Draw, kills: n
     logSeqs: events.map((event) => event.seq),
     d1Seqs: d1.seqs,
     d1Deliveries: d1.deliveries,
-    completedEventsPerAgent: countBy(events.flatMap((event) => (event.type === "agent_completed" ? [event.agentId ?? ""] : []))),
+    completedEventsPerAgent: countBy(
+      events.flatMap((event) => (event.type === "agent_completed" ? [event.agentId ?? ""] : [])),
+    ),
   };
 }
 
@@ -124,7 +126,11 @@ async function read<Schema extends z.ZodType>(stack: Stack, path: string, schema
 }
 
 /** While the Worker is down a question fails; it is asked again until the limit. */
-async function waitFor<Value>(ask: () => Promise<Value>, isDone: (value: Value) => boolean, limitMs: number): Promise<Value> {
+async function waitFor<Value>(
+  ask: () => Promise<Value>,
+  isDone: (value: Value) => boolean,
+  limitMs: number,
+): Promise<Value> {
   const giveUpAt = Date.now() + limitMs;
   let last: unknown;
   while (Date.now() < giveUpAt) {
@@ -146,7 +152,9 @@ function readD1(stateDirectory: string, sessionId: string): { seqs: number[]; de
   const database = new DatabaseSync(join(folder, file ?? ""), { readOnly: true });
   try {
     const seqs = database.prepare("SELECT seq FROM run_events WHERE session_id = ? ORDER BY seq").all(sessionId);
-    const deliveries = database.prepare("SELECT sha256 FROM webhook_events WHERE session_id = ? ORDER BY seq").all(sessionId);
+    const deliveries = database
+      .prepare("SELECT sha256 FROM webhook_events WHERE session_id = ? ORDER BY seq")
+      .all(sessionId);
     return {
       seqs: seqs.map((row) => Number(row.seq)),
       deliveries: deliveries.map((row) => String(row.sha256)),
@@ -156,7 +164,10 @@ function readD1(stateDirectory: string, sessionId: string): { seqs: number[]; de
   }
 }
 
-async function simulatorLedger(stack: Stack, sessionId: string): Promise<{ workflows: number; acknowledged: string[] }> {
+async function simulatorLedger(
+  stack: Stack,
+  sessionId: string,
+): Promise<{ workflows: number; acknowledged: string[] }> {
   const ask = async <Schema extends z.ZodType>(path: string, schema: Schema) =>
     schema.parse(await (await fetch(`${stack.simulatorUrl}${path}`)).json());
   const { triggers } = await ask("/simulator/ledger", ledgerSchema);
@@ -166,7 +177,8 @@ async function simulatorLedger(stack: Stack, sessionId: string): Promise<{ workf
   const acknowledged = new Set<string>();
   for (const workflowId of workflowIds) {
     const run = await ask(`/simulator/runs/${workflowId}`, simulatedRunSchema);
-    for (const delivery of run.deliveries) if (delivery.outcome === "acknowledged") acknowledged.add(delivery.bodySha256);
+    for (const delivery of run.deliveries)
+      if (delivery.outcome === "acknowledged") acknowledged.add(delivery.bodySha256);
   }
   return { workflows: workflowIds.size, acknowledged: [...acknowledged] };
 }

@@ -51,6 +51,6 @@ function title(): string {
   if (syncButton.value.state === "starting") return `Starting… · ${PRODUCT}`;
   const shown = summary.value;
   if (shown === null) return PRODUCT;
-  const { word } = runWord(shown, view.value?.isCancelling ?? false);
+  const { word } = runWord(shown, (view.value ?? shown).isCancelling);
   return shown.isOver ? `${word} · ${PRODUCT}` : `${shown.progressPercent}% ${word} · ${PRODUCT}`;
 }

@@ -12,6 +12,11 @@ export type Cancel =
 
 export const cancel = signal<Cancel>({ state: "idle" });
 
+/** Asked for, and not answered yet. */
+export function isCancelSent(sessionId: string): boolean {
+  return cancel.value.state === "sending" && cancel.value.sessionId === sessionId;
+}
+
 export function askToCancel(sessionId: string): void {
   if (cancel.value.state !== "sending") cancel.value = { state: "asking", sessionId };
 }

@@ -50,6 +50,8 @@ export type ConnectionEvent<State, Value> =
   | { readonly type: "opened" }
   | { readonly type: "received"; readonly message: ServerMessage<State, Value> | "pong" }
   | { readonly type: "closed"; readonly code: number }
+  /** What was taken last could not be used, so what is known is not what the server has. */
+  | { readonly type: "spoilt" }
   /** Something may be due. */
   | { readonly type: "time" }
   /** The network is back, the page is looked at again, or somebody pressed "Reconnect now". */
@@ -91,6 +93,8 @@ export function step<State, Value>(
       return event.code === CLOSE_RESYNC
         ? reopen(connection, cursor, now, jitter)
         : failed(connection, now, jitter, []);
+    case "spoilt":
+      return status === "live" ? reopen(connection, null, now, jitter) : stay(connection);
     case "time":
       return due(connection, now, jitter);
     case "nudge":
@@ -123,13 +127,14 @@ export interface ConnectionLabel {
   readonly retryAt: number | null;
 }
 
-const SEVERITY: Readonly<Record<ConnectionWord, number>> = { live: 0, connecting: 1, reconnecting: 2, offline: 3 };
+/** One that connects for the first time is no news beside one that is live: that is how another run is opened. */
+const SEVERITY: Readonly<Record<ConnectionWord, number>> = { connecting: 0, live: 1, reconnecting: 2, offline: 3 };
 
 /** Several connections in one word: that of the worst. Stopped ones do not count. */
 export function labelConnections(connections: readonly Connection[]): ConnectionLabel {
   const labels = connections.filter((connection) => connection.status !== "stopped").map(labelOf);
   return labels.reduce((worst, label) => (SEVERITY[label.word] > SEVERITY[worst.word] ? label : worst), {
-    word: labels.length === 0 ? "connecting" : "live",
+    word: "connecting",
     retryAt: null,
   });
 }

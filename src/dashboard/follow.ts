@@ -3,10 +3,11 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { RunEvent } from "../sync/run/events.ts";
 import { reduce } from "../sync/run/reduce.ts";
 import { type KnownRun, NO_RUN } from "../sync/run/state.ts";
+import type { Overview, OverviewChange } from "../workspace/overview.ts";
 import { runAddress } from "./address.ts";
 import { type LiveConnection, openLive } from "./live.ts";
 import { address, correctAddress } from "./location.ts";
-import type { LogMessage, Overview, OverviewChange } from "./messages.ts";
+import type { LogMessage } from "./messages.ts";
 import { applyOverviewChange } from "./overview.ts";
 import { results } from "./results.ts";
 import { serverTime } from "./server-time.ts";
@@ -103,10 +104,11 @@ function nameBySession(sessionId: string): void {
   if (value.page === "run" && value.sessionId !== sessionId) correctAddress(runAddress(sessionId));
 }
 
-/** False when no such run exists; everything else may pass. */
+/** False when there is nobody to show it to, or no such run; everything else may pass. */
 async function canBeShown(sessionId: string): Promise<boolean> {
   const answer = await ask<unknown>("GET", `/api/force-sync/status/${encodeURIComponent(sessionId)}`);
-  if (answer.ok || answer.problem.status !== 404) return !(!answer.ok && answer.problem.status === 401);
-  if (shownSessionId.value === sessionId) runProblem.value = answer.problem;
-  return false;
+  if (answer.ok) return true;
+  const { status } = answer.problem;
+  if (status === 404 && shownSessionId.value === sessionId) runProblem.value = answer.problem;
+  return status !== 401 && status !== 404;
 }

@@ -1,6 +1,8 @@
 // Single-key shortcuts: one table that binds them and that the help sheet is made from, so that the two cannot differ.
 import { signal } from "@preact/signals";
 import { askToCancel } from "./cancel.ts";
+import { focusRun } from "./focus.ts";
+import { session } from "./session.ts";
 import { activeRun, shownSessionId } from "./state.ts";
 
 interface Shortcut {
@@ -38,6 +40,8 @@ export function setShortcuts(isOn: boolean): void {
 export function startShortcuts(): void {
   addEventListener("keydown", (event) => {
     if (!areShortcutsOn.value || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    // Without a page there is nothing to reach.
+    if (session.value.state !== "signed_in") return;
     if (isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
     const shortcut = SHORTCUTS.find((candidate) => candidate.key === event.key.toLowerCase());
     if (shortcut === undefined) return;
@@ -54,7 +58,7 @@ function isTyping(target: EventTarget | null): boolean {
 function focusSyncButton(): void {
   const button = document.querySelector<HTMLButtonElement>("#force-sync");
   if (button !== null && !button.disabled) button.focus();
-  else document.querySelector<HTMLElement>("#run-heading")?.focus();
+  else focusRun();
 }
 
 function askToCancelShown(): void {

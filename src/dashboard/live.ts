@@ -50,11 +50,21 @@ export function openLive<State, Value>(log: LiveLog<State, Value>): LiveConnecti
         socket?.wire.send(effect.text);
         break;
       case "take":
-        log.take(effect.message);
+        take(effect.message);
         break;
       case "find_out_why":
         void findOutWhy();
         break;
+    }
+  }
+
+  /** A message that cannot be used must not leave the page a step behind without anybody knowing. */
+  function take(message: LogMessage<State, Value>): void {
+    try {
+      log.take(message);
+    } catch (error) {
+      reportError(error);
+      dispatch({ type: "spoilt" });
     }
   }
 

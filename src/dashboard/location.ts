@@ -1,6 +1,7 @@
 // The browser's address as a signal, and the only way to change it.
 import { signal } from "@preact/signals";
 import { parseAddress } from "./address.ts";
+import { focusRun } from "./focus.ts";
 
 export const address = signal(parseAddress(location.pathname));
 
@@ -30,6 +31,6 @@ export function followLink(event: MouseEvent): void {
   event.preventDefault();
   goTo(link.pathname);
   scrollTo({ top: 0 });
-  // Once the new part is drawn, whoever reads or types goes on there and not at the link.
-  requestAnimationFrame(() => document.querySelector<HTMLElement>("#run-heading")?.focus({ preventScroll: true }));
+  // Whoever reads or types goes on at the new part and not at the link.
+  focusRun();
 }

@@ -1,5 +1,4 @@
 // What a live socket sends, as platform/live.ts writes it, and what its text is read into.
-import type { RunSummary } from "../sync/report.ts";
 
 /** The whole state as it was after change number `seq`. */
 export interface Snapshot<State> {
@@ -27,16 +26,6 @@ interface Resync {
 
 export type LogMessage<State, Value> = Snapshot<State> | Change<Value>;
 export type ServerMessage<State, Value> = LogMessage<State, Value> | Resync;
-
-export interface Overview {
-  readonly activeSessionId: string | null;
-  readonly runs: readonly RunSummary[];
-}
-
-export interface OverviewChange {
-  readonly run: RunSummary;
-  readonly activeSessionId: string | null;
-}
 
 /**
  * Undefined for anything that is no message of the protocol. The envelope is checked; state and change are taken for

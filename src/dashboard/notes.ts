@@ -48,6 +48,10 @@ function originNotes(view: RunView): Note[] {
     const text = `OPAL started this workflow ${plural(view.doubleStarts, "time", "times")} more than it was asked to. Results of all of them count.`;
     notes.push({ id: "double-start", tone: "warn", text });
   }
+  if (view.acceptedAt !== null && view.attempts.at(-1)?.state === "failed") {
+    const text = "The call to OPAL failed, and yet OPAL had started the workflow: its first delivery showed it.";
+    notes.push({ id: "answer-lost", tone: "quiet", text });
+  }
   if (view.origin === "foreign") {
     const text = "OPAL started this run by itself; nobody pressed Force sync here.";
     notes.push({ id: "foreign", tone: "quiet", text });

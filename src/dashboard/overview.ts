@@ -1,5 +1,5 @@
 // The list of runs, kept up to date from the workspace's feed. Pure.
-import type { Overview, OverviewChange } from "./messages.ts";
+import type { Overview, OverviewChange } from "../workspace/overview.ts";
 
 /** As many as the workspace itself keeps for its overview. */
 const RUNS_KEPT = 50;

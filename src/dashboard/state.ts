@@ -3,10 +3,11 @@ import { computed, signal } from "@preact/signals";
 import type { RunSummary } from "../sync/report.ts";
 import type { KnownRun } from "../sync/run/state.ts";
 import { type RunView, viewRun } from "../sync/run/view.ts";
+import type { Overview } from "../workspace/overview.ts";
 import type { Problem } from "./api.ts";
+import { isCancelSent } from "./cancel.ts";
 import { type Connection, labelConnections } from "./connection.ts";
 import { address } from "./location.ts";
-import type { Overview } from "./messages.ts";
 
 /** Null until the first snapshot. */
 export const overview = signal<Overview | null>(null);
@@ -59,19 +60,16 @@ export const activeRun = computed<ActiveRun | null>(() => {
   const shown = view.value;
   const heldBy = overview.value?.activeSessionId ?? null;
   if (shown !== null && (heldBy === null || heldBy === shown.sessionId)) {
-    if (!shown.isOver) return pickActive(shown, shown.isCancelling);
+    if (!shown.isOver) return pickActive(shown);
     if (heldBy === shown.sessionId) return null;
   }
   const held = overview.value?.runs.find((known) => known.sessionId === heldBy);
-  if (held !== undefined) return held.isOver ? null : pickActive(held, false);
+  if (held !== undefined) return held.isOver ? null : pickActive(held);
   // Granted, and not heard of since.
   return heldBy === null ? null : { sessionId: heldBy, completedAgents: 0, expectedAgents: 0, isCancelling: false };
 });
 
-function pickActive(
-  known: Pick<RunSummary, "sessionId" | "completedAgents" | "expectedAgents">,
-  isCancelling: boolean,
-) {
-  const { sessionId, completedAgents, expectedAgents } = known;
-  return { sessionId, completedAgents, expectedAgents, isCancelling };
+function pickActive(known: Pick<RunSummary, "sessionId" | "completedAgents" | "expectedAgents" | "isCancelling">) {
+  const { sessionId, completedAgents, expectedAgents, isCancelling } = known;
+  return { sessionId, completedAgents, expectedAgents, isCancelling: isCancelling || isCancelSent(sessionId) };
 }

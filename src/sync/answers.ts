@@ -83,13 +83,18 @@ export function statusAnswer(run: RunView, duplicates: number) {
     opalCorrelationId: run.correlationId,
     opalWorkflowId: run.remoteIds[0] ?? null,
     opal_workflow_ids: run.remoteIds,
-    opalStatus: run.acceptedAt === null ? null : DOCUMENT_STATUS[run.status],
+    opalStatus: opalStatus(run),
     opalProgress: run.acceptedAt === null ? null : run.progressPercent,
     double_starts: run.doubleStarts,
     late_results: run.attachedResults,
     deliveries: { ...run.deliveries, duplicate: duplicates },
     polling: pollingAdvice(run.isOver, SYNC_POLL_MS),
   };
+}
+
+/** What is known of OPAL's side, in the documents' words; null until OPAL has accepted the run. */
+export function opalStatus(run: RunView): DocumentStatus | null {
+  return run.acceptedAt === null ? null : DOCUMENT_STATUS[run.status];
 }
 
 export function resultUrl(sessionId: string, agentId: string): string {

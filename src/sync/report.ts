@@ -17,6 +17,7 @@ export type RunSummary = Pick<
   | "reason"
   | "message"
   | "isOver"
+  | "isCancelling"
   | "phase"
   | "progressPercent"
   | "completedAgents"
@@ -52,9 +53,9 @@ export function reportOf(run: KnownRun, isSettled: boolean): RunReport {
 
 export function summarise(view: RunView): RunSummary {
   const { sessionId, correlationId, workflowId, origin, scope, clientName, actor, status, reason, message } = view;
-  const { isOver, phase, progressPercent, completedAgents, expectedAgents, requestedAt, endedAt } = view;
+  const { isOver, isCancelling, phase, progressPercent, completedAgents, expectedAgents, requestedAt, endedAt } = view;
   return {
     ...{ sessionId, correlationId, workflowId, origin, scope, clientName, actor, status, reason, message },
-    ...{ isOver, phase, progressPercent, completedAgents, expectedAgents, requestedAt, endedAt },
+    ...{ isOver, isCancelling, phase, progressPercent, completedAgents, expectedAgents, requestedAt, endedAt },
   };
 }

@@ -7,6 +7,7 @@ import { readAll, readFirst } from "../platform/sql.ts";
 import type { IncomingDelivery } from "../sync/delivery.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
 import type { Lease } from "./lease.ts";
+import type { OverviewChange } from "./overview.ts";
 
 const MIGRATIONS: readonly Migration[] = [
   {
@@ -43,11 +44,6 @@ const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 
 /** What is stored of a run: exactly what its session reported. */
 export type StoredRun = RunReport;
-
-export interface FeedChange {
-  readonly run: RunSummary;
-  readonly activeSessionId: string | null;
-}
 
 /** A delivery whose run is not known yet, without its bytes. */
 export interface HeldDelivery {
@@ -251,7 +247,7 @@ export class WorkspaceJournal {
     }
   }
 
-  appendFeed(change: FeedChange): void {
+  appendFeed(change: OverviewChange): void {
     this.#sql.exec("INSERT INTO feed (change) VALUES (?)", JSON.stringify(change));
     this.#sql.exec("DELETE FROM feed WHERE seq <= (SELECT MAX(seq) FROM feed) - ?", RING_CHANGES);
   }

@@ -20,10 +20,11 @@ import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
 import type { SyncSession } from "../sync/object.ts";
 import { FOREIGN_SYNC, planRun, type SyncCommand } from "../sync/plan.ts";
-import type { RunReport, RunSummary } from "../sync/report.ts";
+import type { RunReport } from "../sync/report.ts";
 import type { RunRequest } from "../sync/run/events.ts";
 import { WorkspaceJournal } from "./journal.ts";
 import { LATENESS_MS, mustAskHolder } from "./lease.ts";
+import type { Overview } from "./overview.ts";
 import {
   bindRemote,
   nextHeldRetry,
@@ -46,11 +47,6 @@ export type SyncAnswer = { readonly ok: true; readonly sessionId: string; readon
 export interface IdempotencyKey {
   readonly key: string;
   readonly requestHash: string;
-}
-
-export interface Overview {
-  readonly activeSessionId: string | null;
-  readonly runs: readonly RunSummary[];
 }
 
 export class Workspace extends DurableObject<Env> {
@@ -105,7 +101,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   async overview(): Promise<Overview> {
-    return { activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() };
+    return this.#overview();
   }
 
   /** The cron minute: whatever the alarm should have done and may not have. */
@@ -338,13 +334,17 @@ export class Workspace extends DurableObject<Env> {
     return this.env.SYNC_SESSION.getByName(objectName(this.#name, sessionId));
   }
 
+  #overview(): Overview {
+    return { activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() };
+  }
+
   #numberedLog(): NumberedLog {
     const { oldestSeq, lastSeq } = this.#journal.feedRange();
     return {
       epoch: String(this.#journal.lastTime("created")),
       lastSeq,
       oldestSeq,
-      snapshot: () => ({ activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() }),
+      snapshot: () => this.#overview(),
       after: (seq, limit) => this.#journal.feedAfter(seq, limit),
     };
   }

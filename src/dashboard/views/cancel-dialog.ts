@@ -3,6 +3,7 @@ import { html } from "htm/preact";
 import { h } from "preact";
 import { useRef } from "preact/hooks";
 import { cancel, confirmCancel, dismissCancel } from "../cancel.ts";
+import { focusRun } from "../focus.ts";
 import { Dialog } from "./dialog.ts";
 
 export function CancelDialog() {
@@ -16,7 +17,7 @@ export function CancelDialog() {
   const closed = () => {
     if (cancel.peek().state === "asking") dismissCancel();
     // The button that opened the dialog is about to go away; the run's heading stays.
-    if (isConfirmed.current) document.querySelector<HTMLElement>("#run-heading")?.focus();
+    if (isConfirmed.current) focusRun();
     isConfirmed.current = false;
   };
   return h(

@@ -1,7 +1,7 @@
 // The numbers of a run, always the same ones in the same places: phase, time, agents, calls to OPAL, OPAL's side, id.
 import { html } from "htm/preact";
 import { h, type VNode } from "preact";
-import { statusAnswer } from "../../sync/answers.ts";
+import { opalStatus } from "../../sync/answers.ts";
 import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
 import { duration, runningClock, timeOfDay } from "../format.ts";
@@ -72,16 +72,14 @@ function attemptFact(view: RunView, now: number): Omit<Fact, "name"> {
       return { value, more: "accepted" };
     case "failed":
       return view.nextAttemptAt === null
-        ? { value, more: view.acceptedAt === null ? "failed, the last one" : "failed" }
+        ? { value, more: view.acceptedAt === null ? "failed, the last one" : "answer lost" }
         : { value, more: `failed, next in ${runningClock(view.nextAttemptAt - now + 999)}` };
   }
 }
 
 function opalFact(view: RunView, now: number): Omit<Fact, "name"> {
-  // The API's own word for it, so that page and API cannot disagree.
-  const { opalStatus } = statusAnswer(view, 0);
   // To the API a cancelled run is a failed one; what OPAL makes of it nobody here knows any more.
-  const value = view.status === "cancelled" ? "Not followed" : OPAL_WORDS[opalStatus ?? "initiated"];
+  const value = view.status === "cancelled" ? "Not followed" : OPAL_WORDS[opalStatus(view) ?? "initiated"];
   if (view.acceptedAt === null) return { value: view.isOver ? "Not started" : value, more: "not accepted" };
   return { value, more: `accepted ${timeOfDay(view.acceptedAt, now)}` };
 }

@@ -38,7 +38,7 @@ function listOrWords(runs: readonly RunSummary[] | undefined, isAll: boolean) {
 
 function recentRun(run: RunSummary) {
   const now = serverNow.value;
-  const { word, tone, icon: name } = runWord(run, false);
+  const { word, tone, icon: name } = runWord(run, run.isCancelling);
   const isShown = run.sessionId === shownSessionId.value;
   const took = run.endedAt === null ? runningClock(now - run.requestedAt) : duration(run.endedAt - run.requestedAt);
   return html`<li key=${run.sessionId}>

@@ -3,7 +3,8 @@ import { html } from "htm/preact";
 import type { VNode } from "preact";
 import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
-import { askToCancel, cancel, confirmCancel, dismissCancel } from "../cancel.ts";
+import { askToCancel, cancel, confirmCancel, dismissCancel, isCancelSent } from "../cancel.ts";
+import { focusRun } from "../focus.ts";
 import { isoUtc, relative, timeOfDay } from "../format.ts";
 import { icon } from "../icons.ts";
 import { address } from "../location.ts";
@@ -15,16 +16,22 @@ import { runFacts } from "./facts.ts";
 import { problemBox } from "./problem.ts";
 import { emptyProgress, runProgress } from "./progress.ts";
 
-export interface RunHeadProps {
-  /** Null while there is no run to show yet; the head then has the same shape, and `message` says what is going on. */
+/** What goes on while there is no run to show yet. */
+export interface Meanwhile {
+  readonly word: string;
+  readonly message: string;
+}
+
+interface RunHeadProps {
+  /** Null while there is no run to show yet; the head then has the same shape. */
   readonly shown: RunSummary | null;
   /** Null until the run's own log has arrived. */
   readonly view: RunView | null;
-  readonly message?: string;
+  readonly meanwhile: Meanwhile;
 }
 
-export function RunHead({ shown, view, message }: RunHeadProps) {
-  return shown === null ? placeholder(message ?? "") : head(shown, view);
+export function RunHead({ shown, view, meanwhile }: RunHeadProps) {
+  return shown === null ? placeholder(meanwhile) : head(shown, view);
 }
 
 function head(shown: RunSummary, view: RunView | null) {
@@ -45,12 +52,12 @@ function head(shown: RunSummary, view: RunView | null) {
   });
 }
 
-function placeholder(message: string) {
+function placeholder({ word, message }: Meanwhile) {
   return frame({
-    eyebrow: "Current run",
+    eyebrow: "Run",
     heading: "Force sync",
     meta: "—",
-    status: html`<span class="status tone-active">${icon("spinner")}Requested</span>`,
+    status: html`<span class="status tone-active">${icon("spinner")}${word}</span>`,
     message: html`<p class="run-message">${message}</p>`,
     action: null,
     progress: emptyProgress(),
@@ -86,8 +93,7 @@ function frame({ eyebrow, heading, meta, status, message, action, progress, fact
 }
 
 function isCancelling(shown: RunSummary, view: RunView | null): boolean {
-  const isSent = cancel.value.state === "sending" && cancel.value.sessionId === shown.sessionId;
-  return isSent || view?.isCancelling === true;
+  return (view ?? shown).isCancelling || isCancelSent(shown.sessionId);
 }
 
 /** The message of a run that is over is its outcome. A start that failed meanwhile is the newer error. */
@@ -109,7 +115,11 @@ function headAction(shown: RunSummary, view: RunView | null): VNode | null {
   }
   const { scope } = shown;
   if (shown.status === "completed" || !isStartable(scope) || syncButton.value.state !== "ready") return null;
-  return html`<button type="button" class="button" onClick=${() => startSync(scope)}>${icon("sync")} Run again</button>`;
+  const again = () => {
+    startSync(scope);
+    focusRun();
+  };
+  return html`<button type="button" class="button" onClick=${again}>${icon("sync")} Run again</button>`;
 }
 
 /** A foreign run has a scope that nobody here can ask for. */

@@ -4,6 +4,7 @@ import { h } from "preact";
 import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
 import { homeAddress } from "../address.ts";
+import { focusRun } from "../focus.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
 import { chosenScope, start, startSync, syncButton } from "../start.ts";
@@ -12,11 +13,14 @@ import { AgentTable } from "./agents.ts";
 import { AttemptList } from "./attempts.ts";
 import { Boundary } from "./boundary.ts";
 import { problemBox } from "./problem.ts";
-import { RunHead } from "./run-head.ts";
+import { type Meanwhile, RunHead } from "./run-head.ts";
+
+const STARTING: Meanwhile = { word: "Starting", message: "Asking for a run…" };
+const LOADING: Meanwhile = { word: "Loading", message: "Loading the run…" };
 
 export function RunPart() {
   if (viewFailure.value !== undefined) throw viewFailure.value;
-  if (start.value.state === "sending") return runParts(null, null, "Asking for a run…");
+  if (start.value.state === "sending") return runParts(null, null, STARTING);
   if (address.value.page === "unknown") return nothingHere();
   if (runProblem.value !== null) {
     return html`<section class="panel empty">
@@ -25,13 +29,13 @@ export function RunPart() {
     </section>`;
   }
   if (overview.value !== null && shownSessionId.value === null) return firstUse();
-  return runParts(summary.value, view.value, "Loading the run…");
+  return runParts(summary.value, view.value, LOADING);
 }
 
 /** One shape before and after the run arrives: nothing jumps, and the focus stays where it is. */
-function runParts(shown: RunSummary | null, known: RunView | null, message: string) {
+function runParts(shown: RunSummary | null, known: RunView | null, meanwhile: Meanwhile) {
   return html`
-    ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: known, message }))}
+    ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: known, meanwhile }))}
     ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: known, key: shown?.sessionId }))}
     ${known !== null && h(Boundary, { part: "The list of calls" }, h(AttemptList, { view: known }))}
   `;
@@ -45,10 +49,15 @@ function firstUse() {
       Press <strong>Force sync</strong>. OPAL then runs its strategy workflow: nine agents, one after the other, in six to
       twelve minutes. Their progress and results appear here as they arrive.
     </p>
-    <button type="button" class="button primary" disabled=${!isReady} onClick=${() => startSync(chosenScope.value)}>
+    <button type="button" class="button primary" disabled=${!isReady} onClick=${startFirst}>
       ${icon("sync")} Start the first sync
     </button>
   </section>`;
+}
+
+function startFirst(): void {
+  startSync(chosenScope.value);
+  focusRun();
 }
 
 function nothingHere() {

@@ -1,6 +1,7 @@
 // What became of the last press of the button, when it was not simply a new run.
 import { html } from "htm/preact";
 import { runAddress } from "../address.ts";
+import { focusRun } from "../focus.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
 import { dismissStart, start, syncButton, tryAgain } from "../start.ts";
@@ -11,7 +12,7 @@ export function StartNotice() {
   const { value } = start;
   if (value.state === "failed") {
     // Meanwhile a run may be active, perhaps this very one; then there is nothing to try again.
-    const again = syncButton.value.state === "ready" ? [{ label: "Try again", act: tryAgain }] : [];
+    const again = syncButton.value.state === "ready" ? [{ label: "Try again", act: goAgain }] : [];
     return problemBox(value.problem, [...again, { label: "Dismiss", act: dismissStart }], "force-sync-error");
   }
   const active = activeRun.value;
@@ -28,4 +29,9 @@ export function StartNotice() {
     <p>Another run is active at the moment.</p>
     <a class="button" href=${runAddress(active.sessionId)} onClick=${followLink}>Show the active run</a>
   </div>`;
+}
+
+function goAgain(): void {
+  tryAgain();
+  focusRun();
 }

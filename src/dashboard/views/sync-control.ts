@@ -1,6 +1,6 @@
 // The Force sync button with its states in words, and the choice of scope beside it.
 import { html } from "htm/preact";
-import { useEffect, useRef } from "preact/hooks";
+import { focusRun } from "../focus.ts";
 import { icon } from "../icons.ts";
 import { chosenScope, type Scope, type SyncButton, startSync, syncButton } from "../start.ts";
 
@@ -12,17 +12,10 @@ const CHOICES: readonly { readonly scope: Scope; readonly label: string; readonl
 export function SyncControl() {
   const button = syncButton.value;
   const isReady = button.state === "ready";
-  const element = useRef<HTMLButtonElement>(null);
-  const hadFocus = useRef(false);
-  // A button that is disabled loses the focus; whoever pressed it by keyboard goes on at the run.
-  useEffect(() => {
-    if (isReady) return;
-    if (hadFocus.current) document.querySelector<HTMLElement>("#run-heading")?.focus();
-    hadFocus.current = false;
-  }, [isReady]);
+  // A button that is disabled loses the focus.
   const press = () => {
-    hadFocus.current = element.current !== null && document.activeElement === element.current;
     startSync(chosenScope.value);
+    focusRun();
   };
   return html`<div class="sync-control">
     <fieldset class="scope" disabled=${!isReady}>
@@ -38,7 +31,7 @@ export function SyncControl() {
       )}
     </fieldset>
     <button
-      ref=${element} type="button" id="force-sync" class="button primary sync-button" data-testid="force-sync-button"
+      type="button" id="force-sync" class="button primary sync-button" data-testid="force-sync-button"
       data-state=${button.state} disabled=${!isReady} onClick=${press}
     >
       ${isReady ? html`${icon("sync")}<span>Force sync</span>` : busy(button)}

@@ -33,6 +33,8 @@ const variables = z
     OPAL_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).refine((url) => !PLACEHOLDER.test(url), "is still a placeholder"),
     OPAL_STRATEGY_WORKFLOW_AUTH_KEY: secret,
     OPAL_WORKSPACE_ID: optional(z.string().regex(SAFE_NAME)),
+    /** Whether OPAL runs its agents one after the other (as its workflow is defined) or all at once. */
+    OPAL_WORKFLOW_ORDER: optional(z.enum(["sequence", "parallel"])),
     /** One call to OPAL, in ms. */
     OPAL_TIMEOUT_MS: optional(z.coerce.number().int().min(100).max(120_000)),
     OSA_WEBHOOK_SHARED_SECRET: optional(secret),
@@ -76,7 +78,12 @@ export interface WebhookSecret {
 
 export interface Settings {
   readonly environment: "development" | "staging" | "production";
-  readonly opal: { readonly url: string; readonly bearerKey: string; readonly timeoutMs: number };
+  readonly opal: {
+    readonly url: string;
+    readonly bearerKey: string;
+    readonly timeoutMs: number;
+    readonly order: "sequence" | "parallel";
+  };
   readonly workspace: string;
   /** Newest first. Undefined for a workspace nobody configured. */
   readonly webhookSecrets: (workspace: string) => readonly WebhookSecret[] | undefined;
@@ -129,6 +136,7 @@ function parseSettings(env: Env): Settings {
       url: given.OPAL_WEBHOOK_URL,
       bearerKey: given.OPAL_STRATEGY_WORKFLOW_AUTH_KEY,
       timeoutMs: given.OPAL_TIMEOUT_MS ?? 45_000,
+      order: given.OPAL_WORKFLOW_ORDER ?? "sequence",
     },
     workspace,
     webhookSecrets: (name) => {

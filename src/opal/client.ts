@@ -1,6 +1,7 @@
 // The one call we make to OPAL: start the strategy workflow.
 import { z } from "zod";
 import { parseRetryAfter } from "../platform/backoff.ts";
+import type { Command } from "../sync/run/commands.ts";
 import type { FailureClass } from "../sync/run/events.ts";
 import { signBody } from "../webhooks/signature.ts";
 
@@ -27,13 +28,8 @@ export interface WorkflowCall {
 }
 
 export type CallOutcome =
-  | { readonly type: "call_answered"; readonly httpStatus: number; readonly remoteId: string | null }
-  | {
-      readonly type: "call_failed";
-      readonly failure: FailureClass;
-      readonly httpStatus: number | null;
-      readonly retryAfterMs: number;
-    };
+  | Extract<Command, { type: "call_answered" }>
+  | Omit<Extract<Command, { type: "call_failed" }>, "jitter">;
 
 /**
  * Never rejects: whatever happens is an outcome. Every attempt of one run carries the same Idempotency-Key, so that a
@@ -68,7 +64,8 @@ export async function startWorkflow(
     if (answer.ok) {
       return { type: "call_answered", httpStatus: answer.status, remoteId: await readRemoteId(answer) };
     }
-    await answer.body?.cancel();
+    // What else the answer says is of no use, and a connection that breaks now changes nothing.
+    answer.body?.cancel().catch(() => undefined);
     return {
       type: "call_failed",
       failure: failureOf(answer.status),
@@ -114,7 +111,7 @@ function failureOf(status: number): FailureClass {
   return status >= 300 && status < 400 ? "redirected" : "http_4xx";
 }
 
-const answerId = z.string().min(1).max(128);
+const answerId = z.union([z.string().min(1).max(128), z.number().int().transform(String)]);
 const answerBody = z.object({
   workflow_id: answerId.optional().catch(undefined),
   id: answerId.optional().catch(undefined),

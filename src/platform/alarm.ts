@@ -3,14 +3,18 @@
 /** Armed before an alarm does anything, so that one whose handler dies comes back, in ms. */
 const SAFETY_ALARM_MS = 60_000;
 
-/** Arms for the earliest of the times given (ms since the epoch, undefined for nothing), or disarms. */
+/**
+ * Arms for the earliest of the times (ms since the epoch, undefined for nothing), or disarms. The times are asked for
+ * after the last wait in here, so that two calls at once cannot arm for what was true before.
+ */
 export async function armAlarm(
   storage: DurableObjectStorage,
-  times: readonly (number | undefined)[],
-  now: number,
+  times: () => readonly (number | undefined)[],
+  clock: () => number,
 ): Promise<void> {
-  const waits = times.filter((time) => time !== undefined);
   const armed = await storage.getAlarm();
+  const now = clock();
+  const waits = times().filter((time) => time !== undefined);
   if (waits.length === 0) {
     if (armed !== null) await storage.deleteAlarm();
     return;

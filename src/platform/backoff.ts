@@ -8,8 +8,8 @@ export interface RetryPolicy {
   readonly factor: number;
 }
 
-/** A server may ask for patience, but not for more than this. */
-const RETRY_AFTER_CAP_MS = 5 * 60_000;
+/** A server may ask for patience, but not for more than a whole run may last. */
+const RETRY_AFTER_CAP_MS = 30 * 60_000;
 
 export const RETRY_POLICIES = {
   /** Starting the workflow at OPAL. */

@@ -4,14 +4,13 @@ import { type Refusal, refuse } from "./refusal.ts";
 /** A body that stops arriving is given up after this time, in ms. */
 const READ_LIMIT_MS = 30_000;
 
-export type ReadBody = { readonly ok: true; readonly bytes: Uint8Array } | Refusal;
+type ReadBody = { readonly ok: true; readonly bytes: Uint8Array } | Refusal;
 
-/** Refuses: payload_too_large, unsupported_media_type, read_timeout, unreadable_body. */
-export async function readJsonBody(request: Request, limitBytes: number): Promise<ReadBody> {
+/** What the headers alone rule out: payload_too_large, unsupported_media_type. */
+export function refuseUnreadable(request: Request, limitBytes: number): Refusal | undefined {
   const announced = Number(request.headers.get("Content-Length") ?? 0);
   if (announced > limitBytes) return refuse("payload_too_large");
-  if (!isPlainJson(request.headers)) return refuse("unsupported_media_type");
-  return readBytes(request, limitBytes);
+  return isPlainJson(request.headers) ? undefined : refuse("unsupported_media_type");
 }
 
 /** JSON in UTF-8 without a content encoding. */
@@ -23,7 +22,8 @@ export function isPlainJson(headers: Headers): boolean {
   return encoding === "identity" && type?.trim() === "application/json" && isUtf8;
 }
 
-async function readBytes(request: Request, limitBytes: number): Promise<ReadBody> {
+/** Refuses: payload_too_large, read_timeout, unreadable_body. */
+export async function readBytes(request: Request, limitBytes: number): Promise<ReadBody> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   const reader = request.body?.getReader();

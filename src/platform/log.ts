@@ -8,7 +8,11 @@ export function log(level: "info" | "warn" | "error", event: string, fields: Fie
   console[level](line);
 }
 
-/** An error as something a log line can hold; its message may name settings, never their values. */
+/**
+ * An error as something a log line can hold. The cause says why where there is one: a failed query's own message would
+ * repeat its parameters.
+ */
 export function describeError(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? describeError(error.cause) : `${error.name}: ${error.message}`;
 }

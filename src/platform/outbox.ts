@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { backoffMs, RETRY_POLICIES } from "./backoff.ts";
 import { readAll, readFirst } from "./sql.ts";
+import { withinLimit } from "./wait.ts";
 
 export const OUTBOX_TABLES = [
   `CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, message TEXT NOT NULL)`,
@@ -86,7 +87,7 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
         port.now() + CLAIM_MS,
         destination,
       );
-      const taken = await withinLimit(port.deliver(destination, batch));
+      const taken = await withinLimit(port.deliver(destination, batch), DELIVERY_LIMIT_MS);
       acknowledge(port.storage, destination, batch[taken - 1]?.id ?? 0);
     }
   } catch (error) {
@@ -134,16 +135,4 @@ function postpone(port: OutboxPort, destination: string): number {
     destination,
   );
   return retryAt;
-}
-
-async function withinLimit<Outcome>(delivery: Promise<Outcome>): Promise<Outcome> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("the destination did not answer in time")), DELIVERY_LIMIT_MS);
-  });
-  try {
-    return await Promise.race([delivery, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,4 +1,6 @@
 // Runs in the documents' words: what the force sync and workflow status endpoints answer. Inside we have our own.
+
+import type { HeldDelivery } from "../workspace/overview.ts";
 import { pollingAdvice } from "./run/progress.ts";
 import { describeFailure, type RunView } from "./run/view.ts";
 import type { workflowExecutions } from "./tables.ts";
@@ -37,8 +39,14 @@ export function triggerAnswer(run: RunView) {
   };
 }
 
+/** Deliveries that came again, and those that shared their dedup key with another body; the latter are processed too. */
+export interface Repeats {
+  readonly duplicates: number;
+  readonly conflicts: number;
+}
+
 /** E-02 */
-export function statusAnswer(run: RunView, duplicates: number) {
+export function statusAnswer(run: RunView, repeats: Repeats) {
   return {
     success: true as const,
     ...identity(run),
@@ -87,7 +95,7 @@ export function statusAnswer(run: RunView, duplicates: number) {
     opalProgress: run.acceptedAt === null ? null : run.progressPercent,
     double_starts: run.doubleStarts,
     late_results: run.attachedResults,
-    deliveries: { ...run.deliveries, duplicate: duplicates },
+    deliveries: { ...run.deliveries, duplicate: repeats.duplicates, dedup_conflict: repeats.conflicts },
     polling: pollingAdvice(run.isOver, SYNC_POLL_MS),
   };
 }
@@ -126,6 +134,16 @@ export function workflowAnswer(run: RunView, askedFor: string) {
       ...pollingAdvice(run.isOver, WORKFLOW_POLL_MS),
       ...(run.isOver ? {} : { next_poll_url: `/api/opal/workflow-status/${encodeURIComponent(askedFor)}` }),
     },
+  };
+}
+
+export function heldDelivery(held: HeldDelivery) {
+  return {
+    webhook_id: held.deliveryId,
+    opal_workflow_id: held.remoteId,
+    held_since: iso(held.heldSince),
+    bytes: held.bytes,
+    repeats: held.repeats,
   };
 }
 

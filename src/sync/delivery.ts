@@ -15,6 +15,11 @@ export interface IncomingDelivery {
   readonly results: readonly { readonly bodyId: string; readonly bytes: Uint8Array }[];
 }
 
+/** 200 when a run took it in, 202 when it is only stored. */
+export function answerCode(verdict: Verdict, reason: string | null): 200 | 202 {
+  return verdict === "ignored" || reason === "run_ended" || reason === "unknown_agent" ? 202 : 200;
+}
+
 export type DeliveryOutcome =
   | {
       readonly outcome: "recorded";

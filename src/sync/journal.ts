@@ -20,6 +20,7 @@ const MIGRATIONS: readonly Migration[] = [
          dedup_key TEXT NOT NULL, sha256 TEXT NOT NULL, delivery_id TEXT NOT NULL, at INTEGER NOT NULL, repeats INTEGER NOT NULL,
          PRIMARY KEY (dedup_key, sha256)
        )`,
+      `CREATE INDEX receipts_by_delivery ON receipts (delivery_id)`,
       `CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL)`,
       BODIES_TABLE,
       ...OUTBOX_TABLES,
@@ -34,13 +35,14 @@ export class Journal {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    if (isCreated(storage)) this.create();
+    if (!isCreated(storage)) return;
+    this.create();
+    releaseClaims(storage.sql);
   }
 
   /** An object comes into being with its run; asking for a run that never was leaves nothing behind. */
   create(): void {
     migrate(this.#storage, MIGRATIONS);
-    releaseClaims(this.#sql);
   }
 
   get #sql(): SqlStorage {

@@ -3,7 +3,7 @@
 // Nothing is needed in memory; an evicted or killed object goes on from its journal.
 import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
-import { type Env, settingsFrom } from "../env.ts";
+import { type Env, type Settings, settingsFrom } from "../env.ts";
 import { startWorkflow } from "../opal/client.ts";
 import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
@@ -20,6 +20,7 @@ import { describeError, log } from "../platform/log.ts";
 import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
 import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
+import { sleep } from "../platform/wait.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
 import { Journal } from "./journal.ts";
 import { project, withinBudget } from "./projection.ts";
@@ -69,7 +70,10 @@ export class SyncSession extends DurableObject<Env> {
   async deliver(incoming: IncomingDelivery): Promise<DeliveryOutcome> {
     if (this.#run.status === "absent") return { outcome: "unknown" };
     const first = this.#journal.repeat(incoming);
-    if (first !== undefined) return { outcome: "duplicate", deliveryId: first };
+    if (first !== undefined) {
+      await this.#moved();
+      return { outcome: "duplicate", deliveryId: first };
+    }
     const { delivery, reports } = incoming;
     const decision = this.#change({ type: "deliver", delivery, reports }, () => this.#journal.keep(incoming));
     if (!decision.ok) return { outcome: "unknown" };
@@ -97,9 +101,9 @@ export class SyncSession extends DurableObject<Env> {
     return run.status === "absent" ? refuse("session_not_found") : { ok: true, run, isConfirmed: isEnded(run) };
   }
 
-  /** Whether a workflow id that nobody knows may be this run's: only while it has none of its own. */
-  async claimRemote(remoteId: string): Promise<boolean> {
-    this.#change({ type: "claim_remote", remoteId });
+  /** Whether a workflow id that nobody knows, first heard of at `since`, is this run's: only while it has none. */
+  async claimRemote(remoteId: string, since: number): Promise<boolean> {
+    this.#change({ type: "claim_remote", remoteId, since });
     await this.#moved();
     return this.#run.status !== "absent" && this.#run.remoteIds.includes(remoteId);
   }
@@ -109,11 +113,11 @@ export class SyncSession extends DurableObject<Env> {
     return this.#moved();
   }
 
-  async read(): Promise<{ readonly run: KnownRun; readonly duplicates: number } | undefined> {
+  async read(): Promise<
+    { readonly run: KnownRun; readonly duplicates: number; readonly conflicts: number } | undefined
+  > {
     await this.#moved();
-    return this.#run.status === "absent"
-      ? undefined
-      : { run: this.#run, duplicates: this.#journal.repeats().duplicates };
+    return this.#run.status === "absent" ? undefined : { run: this.#run, ...this.#journal.repeats() };
   }
 
   async events(afterSeq: number, limit: number): Promise<RunEvent[]> {
@@ -187,8 +191,11 @@ export class SyncSession extends DurableObject<Env> {
 
   /** The one place that sets the alarm: to the earliest of everything this object waits for. */
   async #arm(): Promise<void> {
-    const times = [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), nextStall(this.ctx)];
-    await armAlarm(this.ctx.storage, times, now());
+    await armAlarm(
+      this.ctx.storage,
+      () => [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), nextStall(this.ctx)],
+      now,
+    );
   }
 
   async #callOpal(run: KnownRun): Promise<void> {
@@ -206,10 +213,10 @@ export class SyncSession extends DurableObject<Env> {
 
   async #startWorkflow(run: KnownRun, cancelled: AbortSignal): Promise<Command> {
     const { workspace, sessionId, correlationId, scope, client, actor, limits } = run.request;
-    const settings = settingsFrom(this.env);
-    const signingSecret = settings.webhookSecrets(workspace)?.[0]?.value;
-    if (signingSecret === undefined) {
-      return { type: "call_failed", failure: "http_auth", httpStatus: null, retryAfterMs: 0, jitter: 0 };
+    const settings = this.#settings();
+    const signingSecret = settings?.webhookSecrets(workspace)?.[0]?.value;
+    if (settings === undefined || signingSecret === undefined) {
+      return { type: "call_failed", failure: "not_configured", httpStatus: null, retryAfterMs: 0, jitter: 0 };
     }
     const startedAt = now();
     const attempt = run.attempts.length;
@@ -229,6 +236,15 @@ export class SyncSession extends DurableObject<Env> {
       duration_ms: now() - startedAt,
     });
     return outcome.type === "call_answered" ? outcome : { ...outcome, jitter: random() };
+  }
+
+  #settings(): Settings | undefined {
+    try {
+      return settingsFrom(this.env);
+    } catch (error) {
+      this.#log("error", "configuration_error", { error: describeError(error) });
+      return undefined;
+    }
   }
 
   async #flush(): Promise<void> {
@@ -255,8 +271,11 @@ export class SyncSession extends DurableObject<Env> {
       now,
       random,
       deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
-      onFailure: (destination, error, retryAt) =>
-        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() }),
+      onFailure: (destination, error, retryAt) => {
+        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() });
+        // Other destinations may still be under way; this one's retry does not wait for them.
+        this.ctx.waitUntil(this.#arm());
+      },
     };
   }
 
@@ -299,7 +318,3 @@ export class SyncSession extends DurableObject<Env> {
 }
 
 function noOp(): void {}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

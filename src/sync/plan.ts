@@ -19,6 +19,7 @@ const CLOSING_MS = 30_000;
 
 export interface PlanContext {
   readonly workspace: string;
+  readonly order: "sequence" | "parallel";
   /** Multiplies agent and run limits; 1 except in development. */
   readonly deadlineScale: number;
   readonly callMs: number;
@@ -33,7 +34,7 @@ export function planRun(command: SyncCommand, ids: RunIds, context: PlanContext)
     client: command.client,
     actor: command.actor,
     workflow: {
-      order: "sequence",
+      order: context.order,
       agents: AGENT_IDS.map((id) => {
         const { phase, limitMs, usualMs, confidenceThreshold } = AGENTS[id];
         return { id, phase, limitMs: scaled(limitMs), usualMs, confidenceThreshold };

@@ -4,6 +4,7 @@ import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { objectName } from "../platform/ids.ts";
+import { answerCode } from "./delivery.ts";
 import type { RunEvent } from "./run/events.ts";
 import { isEnded, type KnownRun } from "./run/state.ts";
 import { type AgentView, describeFailure, type RunView, viewRun } from "./run/view.ts";
@@ -17,8 +18,8 @@ import {
   workspaces,
 } from "./tables.ts";
 
-/** Parts of a body sent to D1 at once; each has at most 1 MB. */
-const PARTS_PER_BATCH = 4;
+/** Bodies are sent to D1 in batches of about this size. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 /** D1 allows 100 bound parameters a statement. */
 const MAX_PARAMETERS = 100;
 
@@ -55,7 +56,7 @@ export async function project(
   events: readonly RunEvent[],
   source: ProjectionSource,
 ): Promise<void> {
-  for (const bodyId of events.flatMap(bodyIds)) await writeBody(db, run, bodyId, source.bodyParts(bodyId));
+  await writeBodies(db, run, events.flatMap(bodyIds), source);
   const view = viewRun(run);
   const statements: Statement[] = [
     upsertNewer(db, workflowExecutions, [executionRow(run, view)], ["workspace", "sessionId"]),
@@ -73,17 +74,22 @@ function bodyIds(event: RunEvent): string[] {
   return "result" in event && event.result.bytes > 0 ? [event.result.bodyId] : [];
 }
 
-async function writeBody(db: DrizzleD1Database, run: KnownRun, bodyId: string, parts: readonly ArrayBuffer[]) {
+/** Many small bodies travel together, large ones part by part: what counts is how often D1 is asked. */
+async function writeBodies(db: DrizzleD1Database, run: KnownRun, bodyIds: readonly string[], source: ProjectionSource) {
   const { workspace, sessionId } = run.request;
-  for (let first = 0; first < parts.length; first += PARTS_PER_BATCH) {
-    const rows = parts
-      .slice(first, first + PARTS_PER_BATCH)
-      .map((bytes, index) => ({ workspace, sessionId, bodyId, part: first + index, bytes }));
-    await batch(
-      db,
-      rows.map((row) => db.insert(bodies).values(row).onConflictDoNothing()),
-    );
+  let statements: Statement[] = [];
+  let gathered = 0;
+  for (const bodyId of bodyIds) {
+    for (const [part, bytes] of source.bodyParts(bodyId).entries()) {
+      statements.push(db.insert(bodies).values({ workspace, sessionId, bodyId, part, bytes }).onConflictDoNothing());
+      gathered += bytes.byteLength;
+      if (gathered < BATCH_BYTES) continue;
+      await batch(db, statements);
+      statements = [];
+      gathered = 0;
+    }
   }
+  await batch(db, statements);
 }
 
 function executionRow(run: KnownRun, view: RunView): typeof workflowExecutions.$inferInsert {
@@ -166,7 +172,9 @@ function insertDeliveries(
     const { deliveryId, remoteId, eventType, sha256, bytes, verdict, reason, secret, receivedAt, seq } = event;
     const dedupHash = source.dedupKeyOf(deliveryId) ?? "";
     const row = { workspace, sessionId, deliveryId, remoteId, source: event.source, eventType, dedupHash };
-    return [{ ...row, sha256, bytes, verdict, reason, secret, receivedAt, seq }];
+    const answered = { httpStatus: answerCode(verdict, reason), processingTimeMs: Math.max(0, event.at - receivedAt) };
+    const agentId = event.agentId ?? null;
+    return [{ ...row, ...answered, agentId, sha256, bytes, verdict, reason, secret, receivedAt, seq }];
   });
   return inChunks(rows).map((chunk) => db.insert(webhookEvents).values(chunk).onConflictDoNothing());
 }

@@ -15,18 +15,22 @@ import { type Refusal, refuse } from "../platform/refusal.ts";
 import { onlyJson, onlyWebSocket, refuseInvalid, smallBody } from "../validate.ts";
 import {
   cancelAnswer,
+  heldDelivery,
   listedRun,
   missAdvice,
+  type Repeats,
   statusAnswer,
   statusUrl,
   triggerAnswer,
   workflowAnswer,
 } from "./answers.ts";
 import { type RunView, viewRun } from "./run/view.ts";
-import { listQuery, triggerBody, triggerHeaders } from "./schema.ts";
+import { eventsQuery, listQuery, missQuery, triggerBody, triggerHeaders } from "./schema.ts";
 import { listRuns } from "./store.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" };
+/** Held deliveries in one answer; `total` counts them all. */
+const HELD_SHOWN = 100;
 const DEFAULT_CLIENT = "OSA dashboard";
 
 export const syncRoutes = new Hono<AppEnv>()
@@ -73,9 +77,13 @@ export const syncRoutes = new Hono<AppEnv>()
       return c.var.problem(refuse("service_unavailable", { detail, retryAfterSeconds: 5 }));
     }
   })
+  .get("/held", async (c) => {
+    const { total, deliveries } = await workspaceOf(c).held(HELD_SHOWN);
+    return c.json({ success: true, total, deliveries: deliveries.map(heldDelivery) }, 200, NO_STORE);
+  })
   .get("/status/:id", async (c) => {
     const found = await findRun(c, c.req.param("id"));
-    return found.ok ? c.json(statusAnswer(found.run, found.duplicates), 200, NO_STORE) : c.var.problem(found);
+    return found.ok ? c.json(statusAnswer(found.run, found), 200, NO_STORE) : c.var.problem(found);
   })
   .delete("/status/:id", async (c) => {
     const found = await findRun(c, c.req.param("id"));
@@ -84,11 +92,13 @@ export const syncRoutes = new Hono<AppEnv>()
     if (!outcome.ok) return c.var.problem(outcome);
     return c.json(cancelAnswer(viewRun(outcome.run), outcome.isConfirmed), 200, NO_STORE);
   })
-  .get("/events/:id", async (c) => {
+  .get("/events/:id", zValidator("query", eventsQuery, refuseInvalid), async (c) => {
     const found = await findRun(c, c.req.param("id"));
     if (!found.ok) return c.var.problem(found);
-    const events = await sessionOf(c, found.run.sessionId).events(0, 10_000);
-    return c.json({ success: true, session_id: found.run.sessionId, events }, 200, NO_STORE);
+    const { after, limit } = c.req.valid("query");
+    const events = await sessionOf(c, found.run.sessionId).events(after, limit);
+    const nextAfter = events.length === limit ? (events.at(-1)?.seq ?? null) : null;
+    return c.json({ success: true, session_id: found.run.sessionId, events, next_after: nextAfter }, 200, NO_STORE);
   })
   .get("/results/:id/:agent", async (c) => {
     const found = await findRun(c, c.req.param("id"));
@@ -114,16 +124,18 @@ export const syncRoutes = new Hono<AppEnv>()
   });
 
 /** Workflow status by any of the four ids. */
-export const workflowStatusRoutes = new Hono<AppEnv>().use(requirePrincipal).get("/:id", async (c) => {
-  const id = c.req.param("id");
-  const found = await findRun(c, id);
-  if (found.ok) return c.json(workflowAnswer(found.run, id), 200, NO_STORE);
-  if (found.code !== "session_not_found") return c.var.problem(found);
-  const members = { workflow_id: id, ...missAdvice(Number(c.req.query("miss") ?? 0) || 1) };
-  return c.var.problem({ ...found, members: { ...found.members, ...members, error: "Workflow not found" } });
-});
+export const workflowStatusRoutes = new Hono<AppEnv>()
+  .use(requirePrincipal)
+  .get("/:id", zValidator("query", missQuery, refuseInvalid), async (c) => {
+    const id = c.req.param("id");
+    const found = await findRun(c, id);
+    if (found.ok) return c.json(workflowAnswer(found.run, id), 200, NO_STORE);
+    if (found.code !== "session_not_found") return c.var.problem(found);
+    const members = { workflow_id: id, ...missAdvice(c.req.valid("query").miss) };
+    return c.var.problem({ ...found, members: { ...found.members, ...members, error: "Workflow not found" } });
+  });
 
-type Found = { readonly ok: true; readonly run: RunView; readonly duplicates: number } | Refusal;
+type Found = ({ readonly ok: true; readonly run: RunView } & Repeats) | Refusal;
 
 /** By session, correlation, workflow or OPAL id. */
 async function findRun(c: Context<AppEnv>, id: string): Promise<Found> {
@@ -133,7 +145,10 @@ async function findRun(c: Context<AppEnv>, id: string): Promise<Found> {
 
 async function readRun(c: Context<AppEnv>, sessionId: string): Promise<Found> {
   const read = await sessionOf(c, sessionId).read();
-  if (read) return { ok: true, run: viewRun(read.run), duplicates: read.duplicates };
+  if (read) {
+    const { run, duplicates, conflicts } = read;
+    return { ok: true, run: viewRun(run), duplicates, conflicts };
+  }
   const isGranted = (await workspaceOf(c).overview()).activeSessionId === sessionId;
   if (!isGranted) return notFound(sessionId);
   return refuse("service_unavailable", { detail: "The run is granted and about to start.", retryAfterSeconds: 1 });

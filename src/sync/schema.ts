@@ -20,6 +20,15 @@ export const triggerHeaders = z.object({
     .optional(),
 });
 
+export const eventsQuery = z.strictObject({
+  /** Only events after this seq. */
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(10_000).default(10_000),
+});
+
+/** How often a poller has missed, this time included. */
+export const missQuery = z.strictObject({ miss: z.coerce.number().int().min(1).max(1_000).default(1) });
+
 export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   /** Where the page before ended: the time of its last run in ms since the epoch, and its session id to tell ties apart. */

@@ -79,6 +79,11 @@ export const webhookEvents = sqliteTable(
     bytes: integer().notNull(),
     verdict: text().notNull(),
     reason: text(),
+    /** The agent it was about; null for the workflow's own and for what nobody understood. */
+    agentId: text("agent_id"),
+    httpStatus: integer("http_status").notNull(),
+    /** From its arrival until it was durable. */
+    processingTimeMs: integer("processing_time_ms").notNull(),
     secret: text().notNull(),
     receivedAt: integer("received_at").notNull(),
     seq: integer().notNull(),

@@ -84,7 +84,7 @@ export function readStatement(document: unknown): Statement | undefined {
   if (given.execution_status !== undefined) return executionStatus(given, given.execution_status);
   const eventType = given.event_type ?? given.event ?? given.type;
   if (eventType !== undefined) return namedEvent(given, eventType);
-  return given.status === undefined ? base(given, "unknown") : runEvent(given, given.status);
+  return given.status === undefined ? base(given, "unknown") : bareEvent(given, given.status);
 }
 
 /** `execution_status` with `agent_data`: one statement about one agent, or about the workflow when none is named. */
@@ -129,12 +129,12 @@ function namedEvent(given: Envelope, eventType: string): Statement {
       return { ...common, about: "agent", status, output: outputOf(given) };
     }
     default:
-      return runEvent(given, eventType);
+      return bareEvent(given, eventType);
   }
 }
 
 /** The bare run events: started, agent_completed, completed, failed. */
-function runEvent(given: Envelope, eventType: string): Statement {
+function bareEvent(given: Envelope, eventType: string): Statement {
   const common = base(given, eventType);
   const isAgentEvent = /^agent_(started|completed|failed)$/.exec(eventType);
   if (isAgentEvent) return { ...common, about: "agent", status: isAgentEvent[1], output: outputOf(given) };

@@ -1,7 +1,9 @@
-// The receiver's pipeline: size > content type > signature > JSON > normalise > find the run > store > answer.
+// The receiver's pipeline: announced size > content type > signature header > body > signature > JSON > normalise > find
+// the run > store > answer.
 // D1 is not touched here; a delivery is answered once the object that owns it has written it down.
-import { type Env, type Settings, settingsFrom } from "../env.ts";
-import { readJsonBody } from "../platform/body.ts";
+import { type Env, settingsFrom } from "../env.ts";
+import { readBytes, refuseUnreadable } from "../platform/body.ts";
+import { sha256Hex } from "../platform/hash.ts";
 import { objectName } from "../platform/ids.ts";
 import { parseJsonBytes } from "../platform/json.ts";
 import { log } from "../platform/log.ts";
@@ -9,13 +11,14 @@ import { randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome } from "../sync/delivery.ts";
 import { type NormalisedDelivery, normalise } from "./normalise.ts";
-import { verifySignature } from "./signature.ts";
+import { readSignature, verifyBody } from "./signature.ts";
 
 /** Largest body a webhook may have: 10 MiB. */
 export const WEBHOOK_LIMIT_BYTES = 10 * 1024 * 1024;
 
 const DELIVERY_LETTERS = 20;
 const RETRY_SOON_SECONDS = 2;
+const RETRY_LATER_SECONDS = 60;
 
 export type Received =
   | {
@@ -35,47 +38,51 @@ export interface Reception {
 
 /** Refuses: those of readJsonBody, resource_not_found, signature_invalid, unreadable_body, service_unavailable. */
 export async function receive(env: Env, reception: Reception): Promise<Received> {
+  const { request, workspace, now } = reception;
   const settings = settingsFrom(env);
-  const secrets = settings.webhookSecrets(reception.workspace);
+  const secrets = settings.webhookSecrets(workspace);
   if (secrets === undefined) return refuse("resource_not_found");
-  const body = await readJsonBody(reception.request, WEBHOOK_LIMIT_BYTES);
+  const refused = refuseUnreadable(request, WEBHOOK_LIMIT_BYTES);
+  if (refused) return refused;
+  const headers = {
+    signature: request.headers.get("X-OSA-Signature"),
+    timestamp: request.headers.get("X-OSA-Timestamp"),
+  };
+  // Whoever cannot even write the header costs us no more than that.
+  const header = readSignature(headers, now, settings.acceptsLegacySignatures);
+  if (!header.ok) return refuseSignature(reception, header, undefined);
+  const body = await readBytes(request, WEBHOOK_LIMIT_BYTES);
   if (!body.ok) return body;
-  const secret = await verify(reception, body.bytes, secrets, settings);
-  if (secret === undefined) return refuse("signature_invalid");
+  const verified = await verifyBody(header, body.bytes, secrets);
+  if (!verified.ok) return refuseSignature(reception, verified, body.bytes);
   const document = parseJsonBytes(body.bytes);
-  if (!document.ok) return refuse("unreadable_body", { detail: `${document.why}.` });
+  if (!document.ok) return refuse(document.code, { detail: `${document.why}.` });
   const receipt = {
     deliveryId: `whd_${randomLetters(DELIVERY_LETTERS)}`,
     source: "opal",
-    receivedAt: reception.now,
-    secret,
+    receivedAt: now,
+    secret: verified.scheme === "legacy" ? `${verified.secret} (legacy form)` : verified.secret,
   };
   return store(env, reception, await normalise(body.bytes, document.value, receipt));
 }
 
-/** The matching secret's name. Insiders learn from the log why there is none; outsiders do not. */
-async function verify(
-  { request, requestId, now, workspace }: Reception,
-  body: Uint8Array,
-  secrets: NonNullable<ReturnType<Settings["webhookSecrets"]>>,
-  settings: Settings,
-): Promise<string | undefined> {
-  const signed = {
-    body,
-    signature: request.headers.get("X-OSA-Signature"),
-    timestamp: request.headers.get("X-OSA-Timestamp"),
-  };
-  const verified = await verifySignature(signed, secrets, now, settings.acceptsLegacySignatures);
-  if (verified.ok) return verified.scheme === "legacy" ? `${verified.secret} (legacy form)` : verified.secret;
+/** Insiders learn from the log what was wrong; outsiders do not. */
+async function refuseSignature(
+  { request, workspace, requestId }: Reception,
+  { reason, skewSeconds }: { reason: string; skewSeconds: number | null },
+  body: Uint8Array | undefined,
+): Promise<Refusal> {
   log("warn", "hmac_verification_failure", {
     request_id: requestId,
     workspace,
-    reason: verified.reason,
-    skew_seconds: verified.skewSeconds,
+    reason,
+    signature_provided: request.headers.has("X-OSA-Signature"),
+    skew_seconds: skewSeconds,
     source_ip: request.headers.get("CF-Connecting-IP"),
-    bytes: body.length,
+    bytes: body?.length,
+    payload_hash: body && (await sha256Hex(body)),
   });
-  return undefined;
+  return refuse("signature_invalid");
 }
 
 /** Which session a workflow id of OPAL's belongs to never changes, so an isolate may remember it. */
@@ -103,6 +110,7 @@ async function store(env: Env, reception: Reception, { incoming, ourRun }: Norma
     const placed = await env.WORKSPACE.getByName(objectName(workspace, "workspace")).place(incoming);
     if (placed.outcome === "held")
       return { ok: true, deliveryId, correlationId: undefined, result: { outcome: "held" } };
+    if (placed.outcome === "full") return refuse("service_unavailable", { retryAfterSeconds: RETRY_LATER_SECONDS });
     if (placed.outcome === "duplicate") return { ok: true, deliveryId, correlationId: undefined, result: placed };
     if (sessionOfRemote.size >= REMEMBERED_REMOTES) sessionOfRemote.clear();
     sessionOfRemote.set(cacheKey, placed.sessionId);

@@ -5,6 +5,7 @@ import { settingsFrom } from "../env.ts";
 import { now } from "../platform/clock.ts";
 import { SAFE_NAME } from "../platform/ids.ts";
 import { refuse } from "../platform/refusal.ts";
+import { answerCode } from "../sync/delivery.ts";
 import { type Received, receive, WEBHOOK_LIMIT_BYTES } from "./receive.ts";
 import { TOLERANCE_SECONDS } from "./signature.ts";
 
@@ -49,11 +50,11 @@ function answer({ result }: Extract<Received, { ok: true }>) {
       } as const;
     case "recorded": {
       const { verdict, reason, events } = result;
-      const isOnlyStored = verdict === "ignored" || reason === "run_ended" || reason === "unknown_agent";
+      const code = answerCode(verdict, reason);
       const said = { verdict, reason, events_triggered: events };
-      return isOnlyStored
-        ? ({ code: 202, said: { status: "stored", message: `Stored without effect: ${reason}.`, ...said } } as const)
-        : ({ code: 200, said: { status: "processed", message: "Taken in.", ...said } } as const);
+      return code === 202
+        ? ({ code, said: { status: "stored", message: `Stored without effect: ${reason}.`, ...said } } as const)
+        : ({ code, said: { status: "processed", message: "Taken in.", ...said } } as const);
     }
   }
 }

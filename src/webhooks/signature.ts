@@ -21,53 +21,86 @@ export type SignatureFailure =
 
 export type Verification<Name extends string> =
   | { readonly ok: true; readonly secret: Name; readonly scheme: "osa" | "legacy"; readonly skewSeconds: number }
-  | { readonly ok: false; readonly reason: SignatureFailure; readonly skewSeconds: number | null };
-
-export interface SignedRequest {
-  readonly body: Uint8Array;
-  /** X-OSA-Signature */
-  readonly signature: string | null;
-  /** X-OSA-Timestamp: needed when the signature header has no `t`, and must agree with it when it has. */
-  readonly timestamp: string | null;
-}
+  | Failure;
 
 interface ParsedHeader {
   readonly timestamp: string;
   readonly digests: readonly string[];
 }
 
+export interface SignatureHeaders {
+  /** X-OSA-Signature */
+  readonly signature: string | null;
+  /** X-OSA-Timestamp: needed when the signature header has no `t`, and must agree with it when it has. */
+  readonly timestamp: string | null;
+}
+
+export interface SignedRequest extends SignatureHeaders {
+  readonly body: Uint8Array;
+}
+
+/** A header of the right form, signed at an acceptable time; whether it is genuine only the body can tell. */
+export interface ReadableSignature {
+  readonly ok: true;
+  readonly timestamp: string;
+  readonly digests: readonly string[];
+  readonly scheme: "osa" | "legacy";
+  readonly skewSeconds: number;
+}
+
+interface Failure {
+  readonly ok: false;
+  readonly reason: SignatureFailure;
+  readonly skewSeconds: number | null;
+}
+
+/** What can be refused before the body is read. Knows no secret, so its time tells nothing about one. */
+export function readSignature(
+  headers: SignatureHeaders,
+  nowMs: number,
+  acceptsLegacy: boolean,
+): ReadableSignature | Failure {
+  if (headers.signature === null) return { ok: false, reason: "missing_signature", skewSeconds: null };
+  const header = parseHeader(headers.signature, headers.timestamp);
+  const isLegacy = acceptsLegacy && header !== undefined && LEGACY_MILLISECONDS.test(header.timestamp);
+  if (header === undefined || !(isLegacy || SECONDS.test(header.timestamp))) {
+    return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
+  }
+  const signedSeconds = Math.floor(Number(header.timestamp) / (isLegacy ? 1000 : 1));
+  const skewSeconds = Math.floor(nowMs / 1000) - signedSeconds;
+  if (Math.abs(skewSeconds) > TOLERANCE_SECONDS)
+    return { ok: false, reason: "timestamp_out_of_tolerance", skewSeconds };
+  return { ok: true, ...header, scheme: isLegacy ? "legacy" : "osa", skewSeconds };
+}
+
 /** Never throws for odd input. Every active secret is tried on every signature, so the time taken tells nothing. */
+export async function verifyBody<Name extends string>(
+  { timestamp, digests, scheme, skewSeconds }: ReadableSignature,
+  body: Uint8Array,
+  secrets: readonly { readonly name: Name; readonly value: string }[],
+): Promise<Verification<Name>> {
+  const signedBytes = concat(new TextEncoder().encode(scheme === "legacy" ? timestamp : `${timestamp}.`), body);
+  let match: Name | undefined;
+  for (const { name, value } of secrets) {
+    const key = await importKey(value, "verify");
+    for (const digest of digests) {
+      const isGenuine = await crypto.subtle.verify("HMAC", key, bytesFromHex(digest), signedBytes);
+      if (isGenuine) match ??= name;
+    }
+  }
+  if (match === undefined) return { ok: false, reason: "signature_mismatch", skewSeconds };
+  return { ok: true, secret: match, scheme, skewSeconds };
+}
+
+/** Both steps for a request whose body is at hand. */
 export async function verifySignature<Name extends string>(
   request: SignedRequest,
   secrets: readonly { readonly name: Name; readonly value: string }[],
   nowMs: number,
   acceptsLegacy: boolean,
 ): Promise<Verification<Name>> {
-  if (request.signature === null) return { ok: false, reason: "missing_signature", skewSeconds: null };
-  const header = parseHeader(request.signature, request.timestamp);
-  const isLegacy = acceptsLegacy && header !== undefined && LEGACY_MILLISECONDS.test(header.timestamp);
-  if (header === undefined || !(isLegacy || SECONDS.test(header.timestamp))) {
-    return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
-  }
-  const signedBytes = concat(
-    new TextEncoder().encode(isLegacy ? header.timestamp : `${header.timestamp}.`),
-    request.body,
-  );
-  let match: Name | undefined;
-  for (const { name, value } of secrets) {
-    const key = await importKey(value, "verify");
-    for (const digest of header.digests) {
-      const isGenuine = await crypto.subtle.verify("HMAC", key, bytesFromHex(digest), signedBytes);
-      if (isGenuine) match ??= name;
-    }
-  }
-  const signedSeconds = Math.floor(Number(header.timestamp) / (isLegacy ? 1000 : 1));
-  const skewSeconds = Math.floor(nowMs / 1000) - signedSeconds;
-  if (Math.abs(skewSeconds) > TOLERANCE_SECONDS) {
-    return { ok: false, reason: "timestamp_out_of_tolerance", skewSeconds };
-  }
-  if (match === undefined) return { ok: false, reason: "signature_mismatch", skewSeconds };
-  return { ok: true, secret: match, scheme: isLegacy ? "legacy" : "osa", skewSeconds };
+  const header = readSignature(request, nowMs, acceptsLegacy);
+  return header.ok ? verifyBody(header, request.body, secrets) : header;
 }
 
 /** The header's value for a body we send. */

@@ -7,7 +7,7 @@ import { readAll, readFirst } from "../platform/sql.ts";
 import type { IncomingDelivery } from "../sync/delivery.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
 import type { Lease } from "./lease.ts";
-import type { OverviewChange } from "./overview.ts";
+import type { HeldDelivery, OverviewChange } from "./overview.ts";
 
 const MIGRATIONS: readonly Migration[] = [
   {
@@ -24,7 +24,7 @@ const MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX runs_by_time ON runs (requested_at)`,
       `CREATE TABLE held (
          delivery_id TEXT PRIMARY KEY, dedup_key TEXT NOT NULL, sha256 TEXT NOT NULL, remote_id TEXT, at INTEGER NOT NULL,
-         repeats INTEGER NOT NULL, delivery TEXT NOT NULL, UNIQUE (dedup_key, sha256)
+         correlated INTEGER NOT NULL, bytes INTEGER NOT NULL, repeats INTEGER NOT NULL, delivery TEXT NOT NULL, UNIQUE (dedup_key, sha256)
        )`,
       `CREATE INDEX held_by_remote ON held (remote_id)`,
       `CREATE TABLE feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, change TEXT NOT NULL)`,
@@ -45,13 +45,6 @@ const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 /** What is stored of a run: exactly what its session reported. */
 export type StoredRun = RunReport;
 
-/** A delivery whose run is not known yet, without its bytes. */
-export interface HeldDelivery {
-  readonly deliveryId: string;
-  readonly remoteId: string | null;
-  readonly at: number;
-}
-
 const leaseRow = z
   .object({
     session_id: z.string(),
@@ -64,8 +57,22 @@ const leaseRow = z
   );
 
 const heldRow = z
-  .object({ delivery_id: z.string(), remote_id: z.string().nullable(), at: z.number() })
-  .transform((row): HeldDelivery => ({ deliveryId: row.delivery_id, remoteId: row.remote_id, at: row.at }));
+  .object({
+    delivery_id: z.string(),
+    remote_id: z.string().nullable(),
+    at: z.number(),
+    bytes: z.number(),
+    repeats: z.number(),
+  })
+  .transform(
+    (row): HeldDelivery => ({
+      deliveryId: row.delivery_id,
+      remoteId: row.remote_id,
+      heldSince: row.at,
+      bytes: row.bytes,
+      repeats: row.repeats,
+    }),
+  );
 
 const sessionRow = z.object({ session_id: z.string() });
 
@@ -118,14 +125,15 @@ export class WorkspaceJournal {
       ?.session_id;
   }
 
-  /** The first binding stays. */
-  bindRemote(remoteId: string, sessionId: string, now: number): void {
-    this.#sql.exec(
+  /** The first binding stays; says whether this is it. */
+  bindRemote(remoteId: string, sessionId: string, now: number): boolean {
+    const written = this.#sql.exec(
       "INSERT INTO remote_ids (remote_id, session_id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
       remoteId,
       sessionId,
       now,
     );
+    return written.rowsWritten > 0;
   }
 
   /** Stores a report unless a newer one is known. Says whether it changed anything. */
@@ -188,28 +196,45 @@ export class WorkspaceJournal {
   }
 
   hold(incoming: IncomingDelivery): void {
-    const { deliveryId, sha256, remoteId, receivedAt } = incoming.delivery;
-    const { raw: _raw, results, ...rest } = incoming;
+    const { deliveryId, sha256, remoteId, receivedAt, correlated } = incoming.delivery;
+    const { raw, results, ...rest } = incoming;
     const bodyIds = results.map((result) => result.bodyId);
+    const bytes = results.reduce((total, result) => total + result.bytes.length, raw.length);
     this.#sql.exec(
-      "INSERT INTO held (delivery_id, dedup_key, sha256, remote_id, at, repeats, delivery) VALUES (?, ?, ?, ?, ?, 0, ?)",
+      `INSERT INTO held (delivery_id, dedup_key, sha256, remote_id, at, correlated, bytes, repeats, delivery)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`,
       deliveryId,
       incoming.dedupKey,
       sha256,
       remoteId,
       receivedAt,
+      Number(correlated),
+      bytes,
       JSON.stringify({ ...rest, bodyIds }),
     );
-    storeBody(this.#sql, deliveryId, incoming.raw);
-    for (const { bodyId, bytes } of results) storeBody(this.#sql, bodyId, bytes);
+    storeBody(this.#sql, deliveryId, raw);
+    for (const result of results) storeBody(this.#sql, result.bodyId, result.bytes);
+  }
+
+  heldTotal(): { count: number; bytes: number } {
+    const row = z.object({ count: z.number(), bytes: z.number() });
+    const query = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM held";
+    return readFirst(this.#sql, row, query) ?? { count: 0, bytes: 0 };
+  }
+
+  /** What is held, oldest first, without the bodies. */
+  heldDeliveries(limit: number): HeldDelivery[] {
+    const query = "SELECT delivery_id, remote_id, at, bytes, repeats FROM held ORDER BY at, delivery_id LIMIT ?";
+    return readAll(this.#sql, heldRow, query, limit);
   }
 
   /** Workflow ids that deliveries are held for, and since when; a delivery without one waits for no binding. */
-  heldWorkflows(): { remoteId: string; oldestAt: number }[] {
+  heldWorkflows(): { remoteId: string; oldestAt: number; correlated: boolean }[] {
     const row = z
-      .object({ remote_id: z.string(), at: z.number() })
-      .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at }));
-    const query = "SELECT remote_id, MIN(at) AS at FROM held WHERE remote_id IS NOT NULL GROUP BY remote_id";
+      .object({ remote_id: z.string(), at: z.number(), correlated: z.number() })
+      .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at, correlated: found.correlated === 1 }));
+    const query = `SELECT remote_id, MIN(at) AS at, MAX(correlated) AS correlated FROM held
+                   WHERE remote_id IS NOT NULL GROUP BY remote_id`;
     return readAll(this.#sql, row, query);
   }
 
@@ -218,9 +243,10 @@ export class WorkspaceJournal {
     return readFirst(this.#sql, row, "SELECT MIN(at) AS at FROM held WHERE remote_id IS NOT NULL")?.at ?? undefined;
   }
 
-  heldOf(remoteId: string): HeldDelivery[] {
-    const query = "SELECT delivery_id, remote_id, at FROM held WHERE remote_id = ? ORDER BY at, delivery_id";
-    return readAll(this.#sql, heldRow, query, remoteId);
+  heldOf(remoteId: string): string[] {
+    const row = z.object({ delivery_id: z.string() });
+    const query = "SELECT delivery_id FROM held WHERE remote_id = ? ORDER BY at, delivery_id";
+    return readAll(this.#sql, row, query, remoteId).map((found) => found.delivery_id);
   }
 
   /** A held delivery as it came, or undefined when it has been handed over already. */

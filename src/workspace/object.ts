@@ -17,6 +17,7 @@ import { describeError, log } from "../platform/log.ts";
 import { flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
 import { random, randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
+import { sleep, withinLimit } from "../platform/wait.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
 import type { SyncSession } from "../sync/object.ts";
 import { FOREIGN_SYNC, planRun, type SyncCommand } from "../sync/plan.ts";
@@ -24,21 +25,23 @@ import type { RunReport } from "../sync/report.ts";
 import type { RunRequest } from "../sync/run/events.ts";
 import { WorkspaceJournal } from "./journal.ts";
 import { LATENESS_MS, mustAskHolder } from "./lease.ts";
-import type { Overview } from "./overview.ts";
+import type { HeldDelivery, Overview } from "./overview.ts";
 import {
   bindRemote,
+  type Holder,
   nextHeldRetry,
-  type Place,
   type Placement,
   placeDelivery,
   retryHeld,
-  type ToSession,
   tell,
+  toSession,
 } from "./placing.ts";
 
 /** Letters that tell runs of one millisecond apart. */
 const RUN_LETTERS = 5;
 const SWEEP_MS = 60_000;
+/** A session that does not answer a question in this time counts as not answering, in ms. */
+const ASK_LIMIT_MS = 5_000;
 /** How long a trigger waits for the session to confirm its start before it answers all the same, in ms. */
 const START_WAIT_MS = 1_500;
 
@@ -75,10 +78,12 @@ export class Workspace extends DurableObject<Env> {
         : refuse("idempotency_key_reused");
     }
     const lease = this.#journal.lease();
-    if (lease) return refuse("run_active", { members: this.#holder(lease.sessionId) });
+    if (lease) return refuse("run_active", { members: this.#describeHolder(lease.sessionId) });
     const sessionId = this.#grant(command, idempotency);
-    await Promise.race([this.#flush(), sleep(START_WAIT_MS)]);
+    // Armed before anything is waited for: whatever happens now, the alarm starts the session.
+    const flushed = this.#flush();
     await this.#arm();
+    await Promise.race([flushed, sleep(START_WAIT_MS)]);
     return { ok: true, sessionId, isRepeat: false };
   }
 
@@ -95,9 +100,14 @@ export class Workspace extends DurableObject<Env> {
 
   /** A delivery that names no run of ours: binds it to one, or keeps it until its run is known. */
   async place(incoming: IncomingDelivery): Promise<Placement> {
-    const placement = await placeDelivery(this.#place(), incoming);
+    const placement = await placeDelivery(this.#holder(), incoming);
     await this.#arm();
     return placement;
+  }
+
+  /** Deliveries that wait for their run, oldest first. */
+  async held(limit: number): Promise<{ readonly total: number; readonly deliveries: readonly HeldDelivery[] }> {
+    return { total: this.#journal.heldTotal().count, deliveries: this.#journal.heldDeliveries(limit) };
   }
 
   async overview(): Promise<Overview> {
@@ -169,6 +179,7 @@ export class Workspace extends DurableObject<Env> {
       workspace: this.#name,
       deadlineScale: settings.deadlineScale,
       callMs: settings.opal.timeoutMs,
+      order: settings.opal.order,
     };
     return planRun(command, runIds(at, randomLetters(RUN_LETTERS)), context);
   }
@@ -184,7 +195,7 @@ export class Workspace extends DurableObject<Env> {
 
   async #poke(sessionId: string): Promise<void> {
     try {
-      const report = await this.#session(sessionId).poke();
+      const report = await withinLimit(this.#session(sessionId).poke(), ASK_LIMIT_MS);
       if (report) this.#takeIn(report);
       else this.#forgetLost(sessionId);
     } catch (error) {
@@ -227,17 +238,18 @@ export class Workspace extends DurableObject<Env> {
     });
   }
 
-  #place(): Place {
+  #holder(): Holder {
     return {
       storage: this.ctx.storage,
       journal: this.#journal,
-      session: (sessionId) => this.#session(sessionId),
+      claim: (sessionId, remoteId, since) =>
+        withinLimit(this.#session(sessionId).claimRemote(remoteId, since), ASK_LIMIT_MS),
       planForeign: () => this.#plan(FOREIGN_SYNC, now()),
     };
   }
 
   async #retryHeld(): Promise<void> {
-    for (const sessionId of await retryHeld(this.#place())) {
+    for (const sessionId of await retryHeld(this.#holder())) {
       this.#log("info", "foreign_run_adopted", { session_id: sessionId });
     }
   }
@@ -249,7 +261,7 @@ export class Workspace extends DurableObject<Env> {
   async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<number> {
     const session = this.#session(sessionId);
     for (const { message } of messages) {
-      const told: ToSession = JSON.parse(message);
+      const told = toSession.parse(JSON.parse(message));
       if (told.say === "start") this.#takeInIfAny(await session.start(told.request));
       if (told.say === "adopt") this.#takeInIfAny(await session.adopt(told.request, told.remoteId));
       if (told.say === "deliver") await this.#deliverHeld(session, told.deliveryId);
@@ -273,7 +285,7 @@ export class Workspace extends DurableObject<Env> {
   async #sweep(): Promise<void> {
     const at = now();
     this.#journal.setLastTime("sweep", at);
-    for (const sessionId of this.#journal.overdueSessions(at - LATENESS_MS)) await this.#poke(sessionId);
+    await Promise.all(this.#journal.overdueSessions(at - LATENESS_MS).map((sessionId) => this.#poke(sessionId)));
   }
 
   #nextSweep(): number | undefined {
@@ -295,8 +307,11 @@ export class Workspace extends DurableObject<Env> {
 
   /** The one place that sets the alarm. */
   async #arm(): Promise<void> {
-    const times = [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(), this.#nextSweep()];
-    await armAlarm(this.ctx.storage, times, now());
+    await armAlarm(
+      this.ctx.storage,
+      () => [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(), this.#nextSweep()],
+      now,
+    );
   }
 
   #outboxPort(): OutboxPort {
@@ -306,12 +321,15 @@ export class Workspace extends DurableObject<Env> {
       now,
       random,
       deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
-      onFailure: (destination, error, retryAt) =>
-        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() }),
+      onFailure: (destination, error, retryAt) => {
+        this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() });
+        // Other destinations may still be under way; this one's retry does not wait for them.
+        this.ctx.waitUntil(this.#arm());
+      },
     };
   }
 
-  #holder(sessionId: string): NonNullable<Refusal["members"]> {
+  #describeHolder(sessionId: string): NonNullable<Refusal["members"]> {
     const summary = this.#journal.summaryOf(sessionId);
     return {
       active_session: sessionId,
@@ -352,8 +370,4 @@ export class Workspace extends DurableObject<Env> {
   #log(level: "info" | "warn" | "error", event: string, fields: Parameters<typeof log>[2]): void {
     log(level, event, { workspace: this.#name, ...fields });
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -7,6 +7,15 @@ export interface Overview {
   readonly runs: readonly RunSummary[];
 }
 
+/** A delivery whose run is not known. */
+export interface HeldDelivery {
+  readonly deliveryId: string;
+  readonly remoteId: string | null;
+  readonly heldSince: number;
+  readonly bytes: number;
+  readonly repeats: number;
+}
+
 /** One numbered change of the overview feed. */
 export interface OverviewChange {
   readonly run: RunSummary;

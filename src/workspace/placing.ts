@@ -1,10 +1,10 @@
 // Which run does a delivery belong to, when it names none of ours? A known binding, the active run that still waits for
 // its workflow id, or nobody yet: then it is held, tried again, and after a while its workflow is a foreign run.
+import { z } from "zod";
 import { now } from "../platform/clock.ts";
 import { enqueue } from "../platform/outbox.ts";
 import type { IncomingDelivery } from "../sync/delivery.ts";
-import type { SyncSession } from "../sync/object.ts";
-import type { RunRequest } from "../sync/run/events.ts";
+import { type RunRequest, runRequest } from "../sync/run/events.ts";
 import type { WorkspaceJournal } from "./journal.ts";
 
 /** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
@@ -14,54 +14,77 @@ const ADOPT_AFTER_MS = 60_000;
 export type Placement =
   | { readonly outcome: "bound"; readonly sessionId: string }
   | { readonly outcome: "held"; readonly deliveryId: string }
-  | { readonly outcome: "duplicate"; readonly deliveryId: string };
+  | { readonly outcome: "duplicate"; readonly deliveryId: string }
+  /** Too much is held already; nothing was stored. */
+  | { readonly outcome: "full" };
 
 /** What a workspace tells a session, in order, until the session has taken it. */
-export type ToSession =
-  | { readonly say: "start"; readonly request: RunRequest }
-  | { readonly say: "adopt"; readonly request: RunRequest; readonly remoteId: string }
-  | { readonly say: "deliver"; readonly deliveryId: string };
+export const toSession = z.discriminatedUnion("say", [
+  z.object({ say: z.literal("start"), request: runRequest }),
+  z.object({ say: z.literal("adopt"), request: runRequest, remoteId: z.string() }),
+  z.object({ say: z.literal("deliver"), deliveryId: z.string() }),
+]);
 
-/** The parts of the workspace object that placing needs. */
-export interface Place {
+type ToSession = z.infer<typeof toSession>;
+
+/** The parts of the workspace object that finding a delivery's run needs. */
+export interface Holder {
   readonly storage: DurableObjectStorage;
   readonly journal: WorkspaceJournal;
-  readonly session: (sessionId: string) => DurableObjectStub<SyncSession>;
+  /** Asks a session whether a workflow id, first heard of at `since`, is its own. */
+  readonly claim: (sessionId: string, remoteId: string, since: number) => Promise<boolean>;
   /** A new run's facts for a workflow that OPAL started by itself. */
   readonly planForeign: () => RunRequest;
 }
 
-export async function placeDelivery(place: Place, incoming: IncomingDelivery): Promise<Placement> {
-  const { storage, journal } = place;
-  const { remoteId, deliveryId } = incoming.delivery;
+/** More than this is not held; the sender keeps the rest and sends it again. */
+const HELD_LIMIT = 5_000;
+const HELD_LIMIT_BYTES = 1024 * 1024 * 1024;
+
+export async function placeDelivery(holder: Holder, incoming: IncomingDelivery): Promise<Placement> {
+  const { storage, journal } = holder;
+  const { remoteId, deliveryId, receivedAt, correlated } = incoming.delivery;
+  // Once bound, a repeat is the session's to count, also while the first one is still on its way there.
+  const bound = remoteId === null ? undefined : journal.sessionOfRemote(remoteId);
+  if (bound !== undefined) return { outcome: "bound", sessionId: bound };
   const repeated = journal.repeatHeld(incoming);
   if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
-  const sessionId = remoteId === null ? undefined : await findRun(place, remoteId);
-  if (sessionId !== undefined) return { outcome: "bound", sessionId };
+  const found = remoteId === null ? undefined : await findRun(holder, { remoteId, oldestAt: receivedAt, correlated });
+  if (found !== undefined) return { outcome: "bound", sessionId: found };
   // The same delivery may have been held while this one was looking for its run.
   const repeatedMeanwhile = journal.repeatHeld(incoming);
   if (repeatedMeanwhile !== undefined) return { outcome: "duplicate", deliveryId: repeatedMeanwhile };
+  const held = journal.heldTotal();
+  if (held.count >= HELD_LIMIT || held.bytes >= HELD_LIMIT_BYTES) return { outcome: "full" };
   storage.transactionSync(() => journal.hold(incoming));
   return { outcome: "held", deliveryId };
 }
 
+interface UnknownWorkflow {
+  readonly remoteId: string;
+  /** When it was first heard of. */
+  readonly oldestAt: number;
+  /** It named a run of ours that does not exist here, so it is not the active one. */
+  readonly correlated: boolean;
+}
+
 /** The session alone decides whether an unknown workflow id is its own, so that no two runs can claim it. */
-async function findRun({ storage, journal, session }: Place, remoteId: string): Promise<string | undefined> {
-  const known = journal.sessionOfRemote(remoteId);
-  if (known !== undefined) return known;
+async function findRun(
+  holder: Holder,
+  { remoteId, oldestAt, correlated }: UnknownWorkflow,
+): Promise<string | undefined> {
+  const { storage, journal, claim } = holder;
   const lease = journal.lease();
-  if (lease === undefined) return undefined;
-  if (await session(lease.sessionId).claimRemote(remoteId)) {
+  if (lease !== undefined && !correlated && (await claim(lease.sessionId, remoteId, oldestAt))) {
     storage.transactionSync(() => bindRemote(storage.sql, journal, remoteId, lease.sessionId));
   }
   return journal.sessionOfRemote(remoteId);
 }
 
-/** Call inside a transaction. Deliveries held for this workflow id go to its session; the first binding stays. */
+/** Call inside a transaction. The first binding stays, and brings the deliveries held for it to its session. */
 export function bindRemote(sql: SqlStorage, journal: WorkspaceJournal, remoteId: string, sessionId: string): void {
-  journal.bindRemote(remoteId, sessionId, now());
-  const owner = journal.sessionOfRemote(remoteId) ?? sessionId;
-  for (const { deliveryId } of journal.heldOf(remoteId)) tell(sql, owner, { say: "deliver", deliveryId });
+  if (!journal.bindRemote(remoteId, sessionId, now())) return;
+  for (const deliveryId of journal.heldOf(remoteId)) tell(sql, sessionId, { say: "deliver", deliveryId });
 }
 
 /** Call inside a transaction. */
@@ -70,20 +93,20 @@ export function tell(sql: SqlStorage, sessionId: string, message: ToSession): vo
 }
 
 /** Tries every held delivery's workflow again; answers the ids of the runs that were adopted. */
-export async function retryHeld(place: Place): Promise<readonly string[]> {
-  const { journal } = place;
+export async function retryHeld(holder: Holder): Promise<readonly string[]> {
+  const { journal } = holder;
   const at = now();
   journal.setLastTime("held", at);
   const adopted: string[] = [];
-  for (const { remoteId, oldestAt } of journal.heldWorkflows()) {
-    if ((await findRun(place, remoteId)) !== undefined) continue;
-    if (oldestAt + ADOPT_AFTER_MS <= at) adopted.push(adopt(place, remoteId));
+  for (const workflow of journal.heldWorkflows()) {
+    if ((await findRun(holder, workflow)) !== undefined) continue;
+    if (workflow.oldestAt + ADOPT_AFTER_MS <= at) adopted.push(adopt(holder, workflow.remoteId));
   }
   return adopted;
 }
 
 /** Shown like any other run; it takes the lease only if that is free. */
-function adopt({ storage, journal, planForeign }: Place, remoteId: string): string {
+function adopt({ storage, journal, planForeign }: Holder, remoteId: string): string {
   const request = planForeign();
   storage.transactionSync(() => {
     if (journal.lease() === undefined) journal.grantLease(request.sessionId, now());

@@ -42,8 +42,8 @@ export type Command =
       /** In [0, 1). */
       readonly jitter: number;
     }
-  /** A workflow id that nobody knows: is it this run's? */
-  | { readonly type: "claim_remote"; readonly remoteId: string }
+  /** A workflow id that nobody knows, first heard of at `since`: is it this run's? */
+  | { readonly type: "claim_remote"; readonly remoteId: string; readonly since: number }
   | { readonly type: "deliver"; readonly delivery: Delivery; readonly reports: readonly Report[] }
   | { readonly type: "cancel"; readonly actor: string; readonly callInFlight: boolean; readonly jitter: number }
   /** Time has passed. */

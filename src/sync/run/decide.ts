@@ -8,6 +8,9 @@ import { end, endIfAllAgentsEnded, expire } from "./endings.ts";
 import { isActive, isEnded, type KnownRun, openAttempt, type Run } from "./state.ts";
 import { callAnswered, callFailed } from "./trigger.ts";
 
+/** The clocks of an edge and an object may differ by this much. */
+const CLOCK_SKEW_MS = 2_000;
+
 export function decide(run: Run, command: Command, now: number): Decision {
   const draft = new Draft(run, now);
   switch (command.type) {
@@ -30,8 +33,7 @@ export function decide(run: Run, command: Command, now: number): Decision {
       callFailed(draft, run, command);
       return draft.decision();
     case "claim_remote":
-      // Before the first call nothing at OPAL can be ours.
-      if (isActive(run) && run.remoteIds.length === 0 && run.attempts.length > 0) {
+      if (isActive(run) && run.remoteIds.length === 0 && mayBeOurs(run, command.since)) {
         draft.add({ type: "remote_bound", remoteId: command.remoteId, boundBy: "only_active_run" });
       }
       return draft.decision();
@@ -45,6 +47,12 @@ export function decide(run: Run, command: Command, now: number): Decision {
     default:
       return unreachable(command);
   }
+}
+
+/** Nothing that OPAL spoke of before our first call can be ours. */
+function mayBeOurs(run: KnownRun, since: number): boolean {
+  const firstCall = run.attempts[0];
+  return firstCall !== undefined && since + CLOCK_SKEW_MS >= firstCall.startedAt;
 }
 
 function unreachable(command: never): never {

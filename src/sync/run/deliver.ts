@@ -10,8 +10,10 @@ type AgentReport = Extract<Report, { about: "agent" }>;
 
 export function deliver(draft: Draft, run: KnownRun, delivery: Delivery, reports: readonly Report[]): void {
   const { verdict, reason } = judge(run, reports);
+  const about = reports.find((report) => report.about === "agent")?.agentId;
   draft.add({
     type: "delivery_recorded",
+    ...(about === undefined ? {} : { agentId: about }),
     deliveryId: delivery.deliveryId,
     remoteId: delivery.remoteId,
     source: delivery.source,

@@ -65,6 +65,7 @@ const failureClass = z.enum([
   "http_429",
   "http_auth",
   "http_4xx",
+  "not_configured",
   "redirected",
   "interrupted",
   "aborted",
@@ -94,7 +95,7 @@ const body = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("remote_bound"),
     remoteId: z.string(),
-    boundBy: z.enum(["answer", "correlation", "only_active_run", "adoption"]),
+    boundBy: z.enum(["answer", "correlation", "only_active_run"]),
   }),
   /** OPAL started a second workflow for one request of ours. */
   z.object({ type: z.literal("double_started"), remoteId: z.string() }),
@@ -102,6 +103,8 @@ const body = z.discriminatedUnion("type", [
     type: z.literal("delivery_recorded"),
     deliveryId: z.string(),
     remoteId: z.string().nullable(),
+    /** The agent it is about, if it is about one. */
+    agentId: agentId.optional(),
     source: z.string(),
     eventType: z.string(),
     bytes: z.number().int(),
@@ -154,7 +157,8 @@ export const runEvent = z.intersection(
 export type RunEvent = z.infer<typeof runEvent>;
 /** An event before it has its place in the log. */
 export type EventBody = z.infer<typeof body>;
-export type RunRequest = Omit<z.infer<typeof requestedBody>, "type">;
+export const runRequest = z.object(facts);
+export type RunRequest = z.infer<typeof runRequest>;
 export type Workflow = z.infer<typeof workflow>;
 export type PlannedAgent = z.infer<typeof plannedAgent>;
 export type Limits = z.infer<typeof limits>;
@@ -163,5 +167,3 @@ export type FailureClass = z.infer<typeof failureClass>;
 export type Verdict = z.infer<typeof verdict>;
 export type EndStatus = Extract<EventBody, { type: "ended" }>["status"];
 export type EndReason = Extract<EventBody, { type: "ended" }>["reason"];
-
-const requestedBody = z.object({ type: z.literal("requested"), ...facts });

@@ -3,6 +3,7 @@ import type { AgentId } from "../../opal/agents.ts";
 import type { EventBody, ResultReference, RunEvent } from "./events.ts";
 import {
   type Agent,
+  type AttachedResult,
   type Attempt,
   type EndedRun,
   isActive,
@@ -123,11 +124,11 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
     case "unrequested_result":
       return {
         ...run,
-        unrequested: [...run.unrequested, { agentId: event.agentId, result: event.result, at: event.at }],
+        unrequested: withLatest(run.unrequested, event),
       };
     case "result_attached":
       return isEnded(run)
-        ? { ...run, attached: [...run.attached, { agentId: event.agentId, result: event.result, at: event.at }] }
+        ? { ...run, attached: withLatest(run.attached, event), attachedCount: run.attachedCount + 1 }
         : run;
     case "workflow_over":
       return run.status === "running" ? { ...run, closingSince: run.closingSince ?? event.at } : run;
@@ -140,7 +141,15 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
   }
 }
 
-/** A log written by newer code may hold events this code does not know; they change nothing. */
+/** The log keeps every one of these results; the state only the last of each agent, so that it cannot grow for ever. */
+function withLatest(
+  known: readonly AttachedResult[],
+  { agentId, result, at }: { agentId: AgentId; result: ResultReference; at: number },
+): readonly AttachedResult[] {
+  return [...known.filter((other) => other.agentId !== agentId), { agentId, result, at }];
+}
+
+/** Keeps the list of cases complete; an event type that this code does not know is refused where the log is read. */
 function unknown(run: KnownRun, _event: never): KnownRun {
   return run;
 }
@@ -167,7 +176,15 @@ function ended(
   const { cancelRequestedAt: _cancel, status, ...rest } = run;
   const acceptedAt = run.status === "running" ? run.acceptedAt : null;
   const { closingSince: _closing, ...base } = { closingSince: null, ...rest };
-  return { ...base, status: event.status, acceptedAt, endedAt: event.at, reason: event.reason, attached: [] };
+  return {
+    ...base,
+    status: event.status,
+    acceptedAt,
+    endedAt: event.at,
+    reason: event.reason,
+    attached: [],
+    attachedCount: 0,
+  };
 }
 
 function withAgent(run: KnownRun, id: AgentId, change: (agent: Agent) => Agent): KnownRun {

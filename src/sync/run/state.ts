@@ -74,6 +74,7 @@ interface RunBase {
   readonly reportedEnds: readonly AgentId[];
   /** Highest phase in which an expected agent has given a sign of life; 0 before the first. Only grows. */
   readonly phase: 0 | 1 | 2 | 3;
+  /** Results of agents nobody asked for: the last one of each. */
   readonly unrequested: readonly AttachedResult[];
   /** Deliveries in the log, by what became of them. Repeats never reach the log. */
   readonly deliveries: Readonly<Record<Verdict, number>>;
@@ -105,8 +106,9 @@ export interface EndedRun extends RunBase {
   readonly acceptedAt: number | null;
   readonly endedAt: number;
   readonly reason: EndReason;
-  /** Results that came after the end. */
+  /** Results that came after the end: the last one of each agent, and how many in all. */
   readonly attached: readonly AttachedResult[];
+  readonly attachedCount: number;
 }
 
 export type ActiveRun = RequestedRun | RunningRun;

@@ -16,9 +16,13 @@ const IS_RETRIABLE: Readonly<Record<FailureClass, boolean>> = {
   interrupted: true,
   http_auth: false,
   http_4xx: false,
+  not_configured: false,
   redirected: false,
   aborted: false,
 };
+
+/** A sender that names ever new workflow ids must not make the state grow for ever. */
+const REMOTE_IDS_LIMIT = 16;
 
 export function callAnswered(draft: Draft, run: KnownRun, command: Extract<Command, { type: "call_answered" }>): void {
   const open = openAttempt(run);
@@ -33,9 +37,9 @@ export function callAnswered(draft: Draft, run: KnownRun, command: Extract<Comma
  */
 export function bindOwnRemote(draft: Draft, remoteId: string, boundBy: "answer" | "correlation"): void {
   if (draft.run.status === "absent" || draft.run.remoteIds.includes(remoteId)) return;
-  const isSecond = draft.run.remoteIds.length > 0;
-  draft.add({ type: "remote_bound", remoteId, boundBy });
-  if (isSecond) draft.add({ type: "double_started", remoteId });
+  const known = draft.run.remoteIds.length;
+  if (known < REMOTE_IDS_LIMIT) draft.add({ type: "remote_bound", remoteId, boundBy });
+  if (known > 0) draft.add({ type: "double_started", remoteId });
 }
 
 export function callFailed(

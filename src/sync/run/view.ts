@@ -96,7 +96,7 @@ export function viewRun(run: KnownRun): RunView {
     agents,
     deliveries: run.deliveries,
     doubleStarts: run.doubleStarts,
-    attachedResults: isEnded(run) ? run.attached.length : 0,
+    attachedResults: isEnded(run) ? run.attachedCount : 0,
     seq: run.seq,
   };
 }
@@ -147,6 +147,7 @@ const FAILURES: Readonly<Record<FailureClass, string>> = {
   http_429: "OPAL asked us to slow down",
   http_auth: "OPAL refused our credentials",
   http_4xx: "OPAL refused the request",
+  not_configured: "OPAL was not called: a setting is missing",
   redirected: "OPAL answered with a redirect, which is not followed",
   interrupted: "the call was interrupted and its outcome is unknown",
   aborted: "the call was aborted",

@@ -97,7 +97,7 @@ function known(run: Run): KnownRun {
 export const PLAN: RunRequest = planRun(
   { scope: "quick", client: { name: "Acme", industry: "Retail" }, actor: "operator@osa.localhost" },
   runIds(T0, "abcde"),
-  { workspace: "default", deadlineScale: 1, callMs: 45_000 },
+  { workspace: "default", order: "sequence", deadlineScale: 1, callMs: 45_000 },
 );
 
 /** The same agents, all at once. */

@@ -66,6 +66,7 @@ function answer(step: string, key: string, response: ServerResponse): void {
   else if (word === "stall") stall(response);
   else if (word === "empty") response.writeHead(200).end();
   else if (word === "text") response.writeHead(200, { "Content-Type": "text/plain" }).end("accepted, thank you");
+  else if (word === "fail") setTimeout(() => response.writeHead(503).end(), Number(argument)).unref();
   else if (word === "slow") setTimeout(() => accept(key, response), Number(argument)).unref();
   else if (word === "huge") huge(response);
   else if (status >= 300 && status < 400) response.writeHead(status, { Location: "/webhooks/elsewhere" }).end();

@@ -4,8 +4,9 @@ import type { LedgerEntry } from "../ledger.ts";
 
 export const SECRET = "test-webhook-secret-of-forty-characters-";
 export const PREVIOUS_SECRET = "test-previous-secret-of-forty-characters";
-const API_KEY = "test-api-key-with-operator-rights";
-const ORIGIN = "http://osa.localhost";
+export const ACME_SECRET = "test-secret-of-the-acme-workspace-forty-";
+export const API_KEY = "test-api-key-with-operator-rights";
+export const ORIGIN = "http://osa.localhost";
 
 export interface Answer {
   readonly status: number;
@@ -74,18 +75,62 @@ export async function runningSync(opal = "ok"): Promise<Answer["body"]> {
   );
 }
 
+/** The calls OPAL received for one run. */
 export async function opalLedger(sessionId: string): Promise<LedgerEntry[]> {
   const response = await fetch(`${env.TEST_OPAL_URL}/ledger?key=${sessionId}`);
   return response.json();
 }
 
-export async function hmac(text: string | Uint8Array, secret: string): Promise<string> {
-  const encoder = new TextEncoder();
-  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [
-    "sign",
-  ]);
-  const digest = await crypto.subtle.sign("HMAC", key, typeof text === "string" ? encoder.encode(text) : text);
+/** The calls OPAL received for one client, whatever their runs. */
+export async function opalLedgerOfClient(name: string): Promise<LedgerEntry[]> {
+  const response = await fetch(`${env.TEST_OPAL_URL}/ledger?client=${encodeURIComponent(name)}`);
+  return response.json();
+}
+
+/** How many of a run's hanging calls OPAL saw given up. */
+export async function callsGivenUp(sessionId: string): Promise<number> {
+  const response = await fetch(`${env.TEST_OPAL_URL}/hung-up?key=${sessionId}`);
+  const keys: string[] = await response.json();
+  return keys.length;
+}
+
+export function cancel(id: string): Promise<Answer> {
+  return call("DELETE", `/api/force-sync/status/${id}`);
+}
+
+/** Every agent of the chain reports its start and its end. */
+export async function allAgentsReport(run: RunNames): Promise<void> {
+  for (const agent of CHAIN) {
+    await webhook(agentEvent(run, agent, "started"));
+    await webhook(agentEvent(run, agent));
+  }
+}
+
+/** The signature header's value for a body, as the documents say. */
+export async function signature(body: string | Uint8Array, secret = SECRET, at = unixSeconds()): Promise<string> {
+  return `t=${at},v1=${await hmac(concat(bytesOf(`${at}.`), bytesOf(body)), secret)}`;
+}
+
+export async function hmac(signed: string | Uint8Array, secret: string): Promise<string> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", bytesOf(secret), algorithm, false, ["sign"]);
+  const digest = await crypto.subtle.sign("HMAC", key, bytesOf(signed));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export function unixSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+export function bytesOf(body: string | Uint8Array): Uint8Array {
+  return typeof body === "string" ? new TextEncoder().encode(body) : body;
+}
+
+function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const all = new Uint8Array(head.length + tail.length);
+  all.set(head);
+  all.set(tail, head.length);
+  return all;
 }
 
 export interface WebhookOptions {
@@ -96,13 +141,15 @@ export interface WebhookOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Posts a body, signed as the documents say. */
+export const WEBHOOKS = "/api/webhooks/opal-workflow";
+
+/** Posts a body, signed as the documents say. Text and bytes go as they are, anything else as JSON. */
 export async function webhook(payload: unknown, options: WebhookOptions = {}): Promise<Answer> {
-  const body = typeof payload === "string" ? payload : JSON.stringify(payload);
-  const at = options.at ?? Math.floor(Date.now() / 1000);
-  const signature = `t=${at},v1=${await hmac(`${at}.${body}`, options.secret ?? SECRET)}`;
-  const path = `/api/webhooks/opal-workflow${options.workspace ? `/${options.workspace}` : ""}`;
-  const headers = { "Content-Type": "application/json", "X-OSA-Signature": signature, ...options.headers };
+  const isRaw = typeof payload === "string" || payload instanceof Uint8Array;
+  const body = isRaw ? payload : JSON.stringify(payload);
+  const path = options.workspace ? `${WEBHOOKS}/${options.workspace}` : WEBHOOKS;
+  const signed = await signature(body, options.secret, options.at);
+  const headers = { "Content-Type": "application/json", "X-OSA-Signature": signed, ...options.headers };
   return send(path, { method: "POST", headers, body });
 }
 
@@ -118,9 +165,14 @@ export const CHAIN = [
   "cmp_organizer",
 ] as const;
 
+export interface RunNames {
+  readonly session_id: string;
+  readonly correlation_id: string;
+}
+
 /** A webhook of the `execution_status` family about one agent of a run. */
 export function agentEvent(
-  run: { correlation_id: string; session_id: string },
+  run: RunNames,
   agentId: string,
   executionStatus = "completed",
   more: Readonly<Record<string, unknown>> = {},

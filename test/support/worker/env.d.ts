@@ -1,6 +1,7 @@
 declare namespace Cloudflare {
   interface Env {
     DB: D1Database;
+    ASSETS: Fetcher;
     SYNC_SESSION: DurableObjectNamespace<import("../../../src/sync/object.ts").SyncSession>;
     WORKSPACE: DurableObjectNamespace<import("../../../src/workspace/object.ts").Workspace>;
     TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];

@@ -7,10 +7,10 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const parse = (text: string) => parseJsonBytes(bytes(text));
 const nested = (levels: number, open = "[", close = "]") => open.repeat(levels) + close.repeat(levels);
 
-const NOT_JSON = { ok: false, why: "the body is not valid JSON" };
-const TOO_DEEP = { ok: false, why: "the body is nested deeper than 64 levels" };
-const EMPTY = { ok: false, why: "the body is empty" };
-const NOT_UTF8 = { ok: false, why: "the body is not valid UTF-8" };
+const NOT_JSON = { ok: false, code: "unreadable_body", why: "the body is not valid JSON" };
+const TOO_DEEP = { ok: false, code: "unreadable_body", why: "the body is nested deeper than 64 levels" };
+const EMPTY = { ok: false, code: "unreadable_body", why: "the body is empty" };
+const NOT_UTF8 = { ok: false, code: "unreadable_body", why: "the body is not valid UTF-8" };
 
 test.each<[string, unknown]>([
   ['{"a":[1,"é",null,true]}', { a: [1, "é", null, true] }],
@@ -113,4 +113,15 @@ test("whatever bytes come, the answer is a value or a reason", () => {
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("a quarter of a million objects and lists are read, one more is too large", () => {
+  const listOf = (containers: number) =>
+    new TextEncoder().encode(
+      `[${Array(containers - 1)
+        .fill("{}")
+        .join(",")}]`,
+    );
+  expect(parseJsonBytes(listOf(250_000)).ok).toBe(true);
+  expect(parseJsonBytes(listOf(250_001))).toMatchObject({ ok: false, code: "payload_too_large" });
 });

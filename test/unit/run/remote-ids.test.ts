@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/sync/run/commands.ts";
 import {
   adopted,
+  at,
   bound,
   callAnswered,
   called,
@@ -16,7 +17,8 @@ import {
   says,
 } from "../../support/node/given.ts";
 
-const claim = (remoteId: string): Command => ({ type: "claim_remote", remoteId });
+/** A workflow id first heard of so many seconds after the request. */
+const claim = (remoteId: string, heardOfAt = 60): Command => ({ type: "claim_remote", remoteId, since: at(heardOfAt) });
 const started = says("integration_health", "started");
 
 describe("a delivery that names one of our ids", () => {
@@ -117,6 +119,14 @@ describe("a workflow id that nobody knows", () => {
       .when(claim("opal-1"))
       .at(1)
       .then([{ type: "remote_bound", boundBy: "only_active_run" }]);
+  });
+
+  test("is not claimed before OPAL was called, nor when it was heard of before that", () => {
+    given([0, requested()]).when(claim("opal-1")).at(1).then([]);
+    given([0, requested()], [60, called(1)])
+      .when(claim("opal-1", 30))
+      .at(61)
+      .then([]);
   });
 
   test("is not claimed by a run that has its own", () => {

@@ -42,7 +42,7 @@ test.each<[string, Command]>([
   ["a call", BEGIN_ATTEMPT],
   ["an answer", callAnswered()],
   ["a failed call", callFailed("http_5xx")],
-  ["a claim", { type: "claim_remote", remoteId: "opal-1" }],
+  ["a claim", { type: "claim_remote", remoteId: "opal-1", since: Number.MAX_SAFE_INTEGER }],
   ["a delivery", deliver(says("geo_audit", "completed"))],
   ["a cancel", CANCEL],
   ["time", WAKE],

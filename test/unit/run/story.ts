@@ -79,7 +79,7 @@ const callOutcome: fc.Arbitrary<Command> = fc.oneof(
 );
 
 const again: fc.Arbitrary<Command> = fc.oneof(
-  remoteId.map((id): Command => ({ type: "claim_remote", remoteId: id ?? "opal-3" })),
+  remoteId.map((id): Command => ({ type: "claim_remote", remoteId: id ?? "opal-3", since: Number.MAX_SAFE_INTEGER })),
   fc.constant<Command>({ type: "start", request: PLAN }),
   fc.constant<Command>({ type: "adopt", request: PLAN, remoteId: "opal-9" }),
 );

@@ -36,7 +36,7 @@ const COMMANDS: readonly (readonly [string, Command])[] = [
   ["a call that is due", BEGIN_ATTEMPT],
   ["an answer", callAnswered("opal-9")],
   ["a failed call", callFailed("http_auth")],
-  ["a claim", { type: "claim_remote", remoteId: "opal-9" }],
+  ["a claim", { type: "claim_remote", remoteId: "opal-9", since: Number.MAX_SAFE_INTEGER }],
   ["an agent's completion", deliver(says("geo_audit", "completed"))],
   ["an agent's failure", deliver(says("geo_audit", "failed"))],
   ["the workflow's completion", deliver(workflowSays("completed"))],

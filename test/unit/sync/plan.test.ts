@@ -6,7 +6,8 @@ import { runEvent } from "../../../src/sync/run/events.ts";
 
 const COMMAND = { scope: "quick", client: { name: "Acme" }, actor: "operator" };
 const IDS = runIds(1_700_000_000_000, "abcde");
-const plan = (deadlineScale = 1) => planRun(COMMAND, IDS, { workspace: "default", deadlineScale, callMs: 45_000 });
+const plan = (deadlineScale = 1) =>
+  planRun(COMMAND, IDS, { workspace: "default", order: "sequence", deadlineScale, callMs: 45_000 });
 
 test("nine agents, one after the other, each with its phase, limit and threshold", () => {
   const { workflow } = plan();

@@ -72,6 +72,11 @@ export function receiveMessage(socket: WebSocket, message: string | ArrayBuffer,
   pumpSocket(socket, log, now);
 }
 
+/** Answers the other side's close, except for the codes that nobody can send (RFC 6455, 7.4.1). */
+export function answerClose(socket: WebSocket, code: number): void {
+  if (code !== 1005 && code !== 1006 && code !== 1015) socket.close(code);
+}
+
 /** When the next stalled socket has to be closed; undefined when none is stalled. */
 export function nextStall(ctx: DurableObjectState): number | undefined {
   const times = stalled(ctx).map(({ since }) => since);

@@ -32,3 +32,8 @@ export type DeliveryOutcome =
   | { readonly outcome: "duplicate"; readonly deliveryId: string }
   /** No run of this object's name exists. */
   | { readonly outcome: "unknown" };
+
+/** What nobody understands proves no workflow: it is kept, but claims no run and starts none. */
+export function saysSomething(incoming: IncomingDelivery): boolean {
+  return incoming.reports.some((report) => report.about !== "nothing");
+}

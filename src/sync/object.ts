@@ -9,6 +9,7 @@ import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
 import {
+  answerClose,
   closeStalled,
   type NumberedLog,
   nextStall,
@@ -143,8 +144,7 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    // 1005, 1006 and 1015 are never sent on the wire and may not be echoed.
-    if (code !== 1005 && code !== 1006 && code !== 1015) socket.close(code);
+    answerClose(socket, code);
   }
 
   override async alarm(): Promise<void> {

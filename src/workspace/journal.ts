@@ -4,7 +4,7 @@ import { BODIES_TABLE, bodyParts, deleteBody, joinParts, storeBody } from "../pl
 import { type Migration, migrate } from "../platform/migrate.ts";
 import { OUTBOX_TABLES, releaseClaims } from "../platform/outbox.ts";
 import { readAll, readFirst } from "../platform/sql.ts";
-import type { IncomingDelivery } from "../sync/delivery.ts";
+import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
 import type { Lease } from "./lease.ts";
 import type { HeldDelivery, OverviewChange } from "./overview.ts";
@@ -24,7 +24,7 @@ const MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX runs_by_time ON runs (requested_at)`,
       `CREATE TABLE held (
          delivery_id TEXT PRIMARY KEY, dedup_key TEXT NOT NULL, sha256 TEXT NOT NULL, remote_id TEXT, at INTEGER NOT NULL,
-         correlated INTEGER NOT NULL, bytes INTEGER NOT NULL, repeats INTEGER NOT NULL, delivery TEXT NOT NULL, UNIQUE (dedup_key, sha256)
+         correlated INTEGER NOT NULL, says_something INTEGER NOT NULL, bytes INTEGER NOT NULL, repeats INTEGER NOT NULL, delivery TEXT NOT NULL, UNIQUE (dedup_key, sha256)
        )`,
       `CREATE INDEX held_by_remote ON held (remote_id)`,
       `CREATE TABLE feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, change TEXT NOT NULL)`,
@@ -201,14 +201,15 @@ export class WorkspaceJournal {
     const bodyIds = results.map((result) => result.bodyId);
     const bytes = results.reduce((total, result) => total + result.bytes.length, raw.length);
     this.#sql.exec(
-      `INSERT INTO held (delivery_id, dedup_key, sha256, remote_id, at, correlated, bytes, repeats, delivery)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+      `INSERT INTO held (delivery_id, dedup_key, sha256, remote_id, at, correlated, says_something, bytes, repeats, delivery)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
       deliveryId,
       incoming.dedupKey,
       sha256,
       remoteId,
       receivedAt,
       Number(correlated),
+      Number(saysSomething(incoming)),
       bytes,
       JSON.stringify({ ...rest, bodyIds }),
     );
@@ -228,19 +229,20 @@ export class WorkspaceJournal {
     return readAll(this.#sql, heldRow, query, limit);
   }
 
-  /** Workflow ids that deliveries are held for, and since when; a delivery without one waits for no binding. */
+  /** Workflows that held deliveries speak of, and since when; one that says nothing we know waits for no binding. */
   heldWorkflows(): { remoteId: string; oldestAt: number; correlated: boolean }[] {
     const row = z
       .object({ remote_id: z.string(), at: z.number(), correlated: z.number() })
       .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at, correlated: found.correlated === 1 }));
     const query = `SELECT remote_id, MIN(at) AS at, MAX(correlated) AS correlated FROM held
-                   WHERE remote_id IS NOT NULL GROUP BY remote_id`;
+                   WHERE remote_id IS NOT NULL AND says_something = 1 GROUP BY remote_id`;
     return readAll(this.#sql, row, query);
   }
 
   oldestHeld(): number | undefined {
     const row = z.object({ at: z.number().nullable() });
-    return readFirst(this.#sql, row, "SELECT MIN(at) AS at FROM held WHERE remote_id IS NOT NULL")?.at ?? undefined;
+    const query = "SELECT MIN(at) AS at FROM held WHERE remote_id IS NOT NULL AND says_something = 1";
+    return readFirst(this.#sql, row, query)?.at ?? undefined;
   }
 
   heldOf(remoteId: string): string[] {

@@ -6,6 +6,7 @@ import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
 import { objectName, runIds } from "../platform/ids.ts";
 import {
+  answerClose,
   closeStalled,
   type NumberedLog,
   nextStall,
@@ -131,7 +132,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    if (code !== 1005 && code !== 1006 && code !== 1015) socket.close(code);
+    answerClose(socket, code);
   }
 
   override async alarm(): Promise<void> {

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { now } from "../platform/clock.ts";
 import { enqueue } from "../platform/outbox.ts";
-import type { IncomingDelivery } from "../sync/delivery.ts";
+import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import { type RunRequest, runRequest } from "../sync/run/events.ts";
 import type { WorkspaceJournal } from "./journal.ts";
 
@@ -49,7 +49,8 @@ export async function placeDelivery(holder: Holder, incoming: IncomingDelivery):
   if (bound !== undefined) return { outcome: "bound", sessionId: bound };
   const repeated = journal.repeatHeld(incoming);
   if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
-  const found = remoteId === null ? undefined : await findRun(holder, { remoteId, oldestAt: receivedAt, correlated });
+  const mayBeActive = remoteId !== null && saysSomething(incoming);
+  const found = mayBeActive ? await findRun(holder, { remoteId, oldestAt: receivedAt, correlated }) : undefined;
   if (found !== undefined) return { outcome: "bound", sessionId: found };
   // The same delivery may have been held while this one was looking for its run.
   const repeatedMeanwhile = journal.repeatHeld(incoming);
@@ -92,7 +93,7 @@ export function tell(sql: SqlStorage, sessionId: string, message: ToSession): vo
   enqueue(sql, sessionId, JSON.stringify(message), now());
 }
 
-/** Tries every held delivery's workflow again; answers the ids of the runs that were adopted. */
+/** Tries every workflow that held deliveries speak of again; answers the ids of the runs that were adopted. */
 export async function retryHeld(holder: Holder): Promise<readonly string[]> {
   const { journal } = holder;
   const at = now();

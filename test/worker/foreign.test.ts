@@ -9,6 +9,7 @@ import {
   cancel,
   eventually,
   opalLedger,
+  runningSync,
   status,
   trigger,
   webhook,
@@ -114,4 +115,20 @@ describe("a workflow nobody here started", () => {
     expect((await call("GET", `/api/force-sync/status/${row?.session_id}`)).status).toBe(404);
     expect((await call("GET", "/api/force-sync/runs")).body.runs).toEqual([]);
   });
+});
+
+test("what nobody understands is kept, but claims no run and starts none", async () => {
+  const run = await runningSync("empty");
+  const answer = await webhook({
+    event_type: "test_event",
+    workflow_id: "nobodys-workflow",
+    timestamp: new Date().toISOString(),
+  });
+  expect([answer.status, answer.body.status]).toEqual([202, "stored"]);
+  expect(await status(run.session_id)).toMatchObject({ opalWorkflowId: null });
+  await call("DELETE", `/api/force-sync/status/${run.session_id}`);
+  await passSeconds(120);
+  expect((await workspaceObject().overview()).activeSessionId).toBeNull();
+  const { body } = await call("GET", "/api/force-sync/held");
+  expect(body.deliveries.map((held: { webhook_id: string }) => held.webhook_id)).toContain(answer.body.webhook_id);
 });

@@ -2,7 +2,7 @@
 import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { agentEvent, eventually, runningSync, status, webhook } from "../support/worker/client.ts";
+import { agentEvent, eventually, result, runningSync, status, webhook } from "../support/worker/client.ts";
 import { advanceClock, stopClock } from "../support/worker/faults.ts";
 import { eventTypes, startOver } from "../support/worker/objects.ts";
 
@@ -69,9 +69,14 @@ describe("a delivery that comes again", () => {
   test("with another body under the same key is kept as well", async () => {
     const run = await runningSync();
     const metadata = { timestamp: "2026-11-01T10:00:00Z" };
-    const first = await webhook(agentEvent(run, AGENT, "completed", { metadata, agent_data: { summary: "one" } }));
-    const second = await webhook(agentEvent(run, AGENT, "completed", { metadata, agent_data: { summary: "two" } }));
+    const first = await webhook(
+      agentEvent(run, AGENT, "completed", { metadata, agent_data: { ...result(AGENT), summary: "one" } }),
+    );
+    const second = await webhook(
+      agentEvent(run, AGENT, "completed", { metadata, agent_data: { ...result(AGENT), summary: "two" } }),
+    );
     expect([first.body.status, second.body.status]).toEqual(["processed", "processed"]);
+    expect((await status(run.session_id)).deliveries).toMatchObject({ processed: 2, duplicate: 0, dedup_conflict: 1 });
     const rows = await deliveriesInD1(2);
     expect(new Set(rows.map((row) => row.delivery_id))).toEqual(
       new Set([first.body.webhook_id, second.body.webhook_id]),

@@ -13,7 +13,7 @@ import {
   webhook,
 } from "../support/worker/client.ts";
 import { advanceClock, fixLuck, stopClock } from "../support/worker/faults.ts";
-import { boundRun, completedAgents, heldCount, passSeconds, report } from "../support/worker/finding.ts";
+import { boundRun, completedAgents, heldCount, passSeconds, report, runningByHand } from "../support/worker/finding.ts";
 import {
   eventsOf,
   eventTypes,
@@ -145,6 +145,24 @@ describe("a delivery whose run is unknown is held", () => {
     await passSeconds(10);
     expect(await status(run.session_id)).toMatchObject({ opalWorkflowId: "early", completed_agents: 1 });
     expect(await heldCount()).toBe(0);
+  });
+
+  test("and is not taken by a run that called OPAL only later: what OPAL spoke of before cannot be ours", async () => {
+    await webhook(report("geo_audit", { workflow_id: "early" }));
+    advanceClock(3_000);
+    const run = await runningByHand("empty");
+    await passSeconds(10);
+    expect(await status(run.session_id)).toMatchObject({ opalWorkflowId: null, completed_agents: 0 });
+    expect(await heldCount()).toBe(1);
+  });
+
+  test("where people can see it", async () => {
+    await webhook(report("geo_audit", { workflow_id: "nobodys" }));
+    await webhook(report("geo_audit", { workflow_id: "nobodys-either" }));
+    const { body } = await call("GET", "/api/force-sync/held");
+    expect(body).toMatchObject({ success: true, total: 2 });
+    const ids = body.deliveries.map((delivery: { opal_workflow_id: string }) => delivery.opal_workflow_id);
+    expect(ids.sort()).toEqual(["nobodys", "nobodys-either"]);
   });
 
   test("for good if it names no workflow at all, without keeping anybody awake", async () => {

@@ -1,9 +1,10 @@
-// GET /api/force-sync/runs, read from D1.
+// What was: runs from D1, across sessions, and the log of one run from its object.
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { call, cancel, trigger } from "../support/worker/client.ts";
+import type { RunEvent } from "../../src/sync/run/events.ts";
+import { type Answer, allAgentsReport, call, cancel, runningSync, trigger } from "../support/worker/client.ts";
 import { advanceClock, stopClock } from "../support/worker/faults.ts";
-import { settled, startOver } from "../support/worker/objects.ts";
+import { eventsOf, settled, startOver } from "../support/worker/objects.ts";
 
 beforeEach(stopClock);
 afterEach(startOver);
@@ -65,3 +66,17 @@ test.for(["limit=0", "limit=101", "limit=ten", "before=-1", "befor=1", "limit=1&
     expect(answer.body.errors[0].pointer).toBe(`?${search.split("=")[0]}`);
   },
 );
+
+test("a run's own log can be read in pages, too", async () => {
+  const run = await runningSync();
+  await allAgentsReport(run);
+  const all = await eventsOf(run.session_id);
+  const seqs: number[] = [];
+  let after: number | null = 0;
+  while (after !== null) {
+    const page: Answer = await call("GET", `/api/force-sync/events/${run.session_id}?limit=20&after=${after}`);
+    seqs.push(...page.body.events.map((event: RunEvent) => event.seq));
+    after = page.body.next_after;
+  }
+  expect(seqs).toEqual(all.map((event) => event.seq));
+});

@@ -41,6 +41,10 @@ export default defineConfig({
                 DEV_ADMIN_EMAIL: "operator@osa.localhost",
                 DEV_ADMIN_PASSWORD: "test-password",
                 DEADLINE_SCALE: "1",
+                // A developer's .dev.vars must not reach into the tests.
+                LEGACY_SIGNATURES: "",
+                OPAL_WORKFLOW_ORDER: "",
+                OSA_WEBHOOK_SECRET: "",
               },
             },
           }),
@@ -51,6 +55,7 @@ export default defineConfig({
           setupFiles: ["./test/support/worker/migrate.ts"],
           globalSetup: ["./test/support/node/opal-server.ts"],
           testTimeout: 30_000,
+          maxWorkers: 2,
         },
       },
     ],

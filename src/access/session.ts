@@ -15,8 +15,8 @@ export async function sealSession(session: SessionClaims, secret: string): Promi
 
 /** The claims of a genuine session that has not expired; undefined for anything else. */
 export async function openSession(cookie: string, secret: string, now: number): Promise<SessionClaims | undefined> {
-  const [payload, seal] = cookie.split(".").map(bytesFromBase64url);
-  if (!payload || !seal) return undefined;
+  const [payload, seal, ...more] = cookie.split(".").map(bytesFromBase64url);
+  if (!payload || !seal || more.length > 0) return undefined;
   if (!(await crypto.subtle.verify("HMAC", await sessionKey(secret), seal, payload))) return undefined;
   const parsed = claims.safeParse(JSON.parse(new TextDecoder().decode(payload)));
   return parsed.success && parsed.data.expiresAt > now ? parsed.data : undefined;

@@ -42,12 +42,14 @@ export async function startWorkflow(
   cancelled: AbortSignal,
 ): Promise<CallOutcome> {
   const body = new TextEncoder().encode(JSON.stringify(workflowRequest(call, now)));
-  const timeout = AbortSignal.timeout(timeoutMs);
+  // Not AbortSignal.timeout: its timer would outlive the call and keep the object from hibernating.
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     const answer = await fetch(call.url, {
       method: "POST",
       redirect: "manual",
-      signal: AbortSignal.any([cancelled, timeout]),
+      signal: AbortSignal.any([cancelled, timeout.signal]),
       headers: {
         "Content-Type": "application/json",
         "User-Agent": "OSA-Edge/1.0",
@@ -73,8 +75,10 @@ export async function startWorkflow(
       retryAfterMs: parseRetryAfter(answer.headers.get("Retry-After"), now) ?? 0,
     };
   } catch {
-    const failure = cancelled.aborted ? "aborted" : timeout.aborted ? "timeout_error" : "network_error";
+    const failure = cancelled.aborted ? "aborted" : timeout.signal.aborted ? "timeout_error" : "network_error";
     return { type: "call_failed", failure, httpStatus: null, retryAfterMs: 0 };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

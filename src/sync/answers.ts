@@ -1,5 +1,6 @@
 // Runs in the documents' words: what the force sync and workflow status endpoints answer. Inside we have our own.
 
+import { runIdsFrom } from "../platform/ids.ts";
 import type { HeldDelivery } from "../workspace/overview.ts";
 import { pollingAdvice } from "./run/progress.ts";
 import { describeFailure, type RunView } from "./run/view.ts";
@@ -36,6 +37,24 @@ export function triggerAnswer(run: RunView) {
     polling_url: statusUrl(run.sessionId),
     status_url: statusUrl(run.sessionId),
     live_url: `/api/force-sync/live/${run.sessionId}`,
+  };
+}
+
+/** E-01 while the session has not confirmed its start. */
+export function grantedAnswer(sessionId: string, { detail }: { readonly detail?: string }) {
+  const ids = runIdsFrom(sessionId);
+  return {
+    success: true as const,
+    message: detail ?? "The run is granted and about to start.",
+    session_id: sessionId,
+    correlation_id: ids?.correlationId ?? null,
+    workflow_id: ids?.workflowId ?? null,
+    status: "initiated" as const,
+    state: "requested" as const,
+    progress: 0,
+    polling_url: statusUrl(sessionId),
+    status_url: statusUrl(sessionId),
+    live_url: `/api/force-sync/live/${sessionId}`,
   };
 }
 

@@ -200,11 +200,15 @@ export class SyncSession extends DurableObject<Env> {
 
   async #callOpal(run: KnownRun): Promise<void> {
     const cancel = new AbortController();
-    const call = this.#startWorkflow(run, cancel.signal)
-      .finally(() => {
-        this.#call = undefined;
-      })
-      .then((outcome) => this.#change(outcome));
+    // Forgotten and recorded in one step, so that nobody can take the call for interrupted in between.
+    const finish = (outcome: Command | undefined) => {
+      this.#call = undefined;
+      if (outcome) this.#change(outcome);
+    };
+    const call = this.#startWorkflow(run, cancel.signal).then(finish, (error: unknown) => {
+      finish(undefined);
+      throw error;
+    });
     // Whoever waits for the end of the call does not care how it ended; the alarm does, below.
     this.#call = { cancel, ended: call.then(noOp, noOp) };
     await this.#moved();

@@ -15,6 +15,7 @@ import { type Refusal, refuse } from "../platform/refusal.ts";
 import { onlyJson, onlyWebSocket, refuseInvalid, smallBody } from "../validate.ts";
 import {
   cancelAnswer,
+  grantedAnswer,
   heldDelivery,
   listedRun,
   missAdvice,
@@ -55,9 +56,10 @@ export const syncRoutes = new Hono<AppEnv>()
       const idempotency = key === undefined ? undefined : { key, requestHash };
       const answer = await workspaceOf(c).requestSync(command, idempotency);
       if (!answer.ok) return c.var.problem(answer);
+      // The grant is durable: the run starts even if its session cannot be asked at this moment.
       const found = await readRun(c, answer.sessionId);
-      if (!found.ok) return c.var.problem(found);
-      return c.json(triggerAnswer(found.run), 200, {
+      const said = found.ok ? triggerAnswer(found.run) : grantedAnswer(answer.sessionId, found);
+      return c.json(said, 200, {
         ...NO_STORE,
         Location: statusUrl(answer.sessionId),
         ...(answer.isRepeat ? { "Idempotent-Replayed": "true" } : {}),

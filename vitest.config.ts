@@ -13,6 +13,8 @@ const opalPort = process.env.TEST_OPAL_PORT;
 
 export default defineConfig({
   test: {
+    // The Worker's log lines are of interest only where a test fails.
+    silent: "passed-only",
     projects: [
       node("unit"),
       node("simulator", { testTimeout: 20_000 }),

@@ -1,7 +1,7 @@
 // The nine agents as OPAL runs them. Written apart from src/ on purpose: the simulator is the other side of the wire,
 // and a mistake in our own table must not be copied into the thing that tests it.
 
-/** In the order of the chain (opal-wire.md 1.3). */
+/** In the order of the chain. */
 export const AGENT_IDS = [
   "integration_health",
   "content_review",
@@ -17,11 +17,11 @@ export const AGENT_IDS = [
 export type AgentId = (typeof AGENT_IDS)[number];
 
 export interface Agent {
-  /** What the agent takes at real speed (opal-wire.md 1.8). */
+  /** What the agent takes at real speed by OPAL's own estimate. */
   readonly durationMs: number;
   /** What OSA expects (requirements 1.13); results are mostly above it. */
   readonly confidenceThreshold: number;
-  /** Other names under which OPAL has been seen to report it (opal-wire.md 1.4). */
+  /** Other names under which OPAL has been seen to report it. */
   readonly aliases: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-// One webhook body, in the form of documents 003 and 004 (V4 in opal-wire.md 1.5).
+// One webhook body, in the `execution_status` form.
 
 import type { AgentPlan } from "./plan.ts";
 import type { ExecutionStatus, Run } from "./records.ts";

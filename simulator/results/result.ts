@@ -1,4 +1,4 @@
-// What an agent hands over at its end, in one of the two families of opal-wire.md 1.8.
+// What an agent hands over at its end, in one of the two families OPAL is known to use.
 
 import type { AgentId } from "../agents.ts";
 import type { AgentPlan } from "../plan.ts";

@@ -63,7 +63,7 @@ export const CONNECTION_WORDS: Readonly<Record<ConnectionWord, Omit<StateWord, "
   offline: { word: "Offline", tone: "bad" },
 };
 
-/** OPAL's side of the run, in the documents' four words. */
+/** OPAL's side of the run, in the API's four words. */
 export const OPAL_WORDS: Readonly<Record<"initiated" | "in_progress" | "completed" | "failed", string>> = {
   initiated: "Initiated",
   in_progress: "In progress",

@@ -8,7 +8,7 @@ import { signBody } from "../webhooks/signature.ts";
 /** The only workflow that may be started. */
 export const WORKFLOW_NAME = "strategy_workflow";
 
-/** The documents' scopes in OPAL's words; a value not listed goes as it is. */
+/** The API's scopes in OPAL's words; a value not listed goes as it is. */
 const SCOPE_AT_OPAL: Readonly<Record<string, string>> = { quick: "priority_platforms", full: "all_platforms" };
 
 /** More of an answer than this is not read. */

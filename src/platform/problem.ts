@@ -1,4 +1,4 @@
-// Refusals become answers here and nowhere else: problem details (RFC 9457), as a superset of the documents' bodies.
+// Refusals become answers here and nowhere else: problem details (RFC 9457), as a superset of the bodies older callers read.
 import { REFUSALS, type Refusal } from "./refusal.ts";
 
 /** Where a code is explained, for people and for `type`. */

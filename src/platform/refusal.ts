@@ -1,4 +1,4 @@
-// Every way in which we say no: one closed list of codes with status, the documents' word and a page of explanation.
+// Every way in which we say no: one closed list of codes with status, the word older callers read and a page of explanation.
 
 export const REFUSALS = {
   validation_failed: {

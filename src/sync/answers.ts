@@ -1,4 +1,4 @@
-// Runs in the documents' words: what the force sync and workflow status endpoints answer. Inside we have our own.
+// Runs in the API's words: what the force sync and workflow status endpoints answer. Inside we have our own.
 
 import { runIdsFrom } from "../platform/ids.ts";
 import type { HeldDelivery } from "../workspace/overview.ts";
@@ -27,7 +27,7 @@ export function statusUrl(sessionId: string): string {
   return `/api/force-sync/status/${sessionId}`;
 }
 
-/** E-01: the session is durable and OPAL is about to be called. Says nothing about OPAL. */
+/** The trigger: the session is durable and OPAL is about to be called. Says nothing about OPAL. */
 export function triggerAnswer(run: RunView) {
   return {
     success: true as const,
@@ -40,7 +40,7 @@ export function triggerAnswer(run: RunView) {
   };
 }
 
-/** E-01 while the session has not confirmed its start. */
+/** The trigger, while the session has not confirmed its start. */
 export function grantedAnswer(sessionId: string, { detail }: { readonly detail?: string }) {
   const ids = runIdsFrom(sessionId);
   return {
@@ -64,7 +64,7 @@ export interface Repeats {
   readonly conflicts: number;
 }
 
-/** E-02 */
+/** Status. */
 export function statusAnswer(run: RunView, repeats: Repeats) {
   return {
     success: true as const,
@@ -119,7 +119,7 @@ export function statusAnswer(run: RunView, repeats: Repeats) {
   };
 }
 
-/** What is known of OPAL's side, in the documents' words; null until OPAL has accepted the run. */
+/** What is known of OPAL's side, in the API's words; null until OPAL has accepted the run. */
 export function opalStatus(run: RunView): DocumentStatus | null {
   return run.acceptedAt === null ? null : DOCUMENT_STATUS[run.status];
 }
@@ -128,7 +128,7 @@ export function resultUrl(sessionId: string, agentId: string): string {
   return `/api/force-sync/results/${sessionId}/${agentId}`;
 }
 
-/** E-03 */
+/** Cancel. */
 export function cancelAnswer(run: RunView, isConfirmed: boolean) {
   return {
     success: true as const,
@@ -139,7 +139,7 @@ export function cancelAnswer(run: RunView, isConfirmed: boolean) {
   };
 }
 
-/** E-06 */
+/** Workflow status, by whichever id was asked for. */
 export function workflowAnswer(run: RunView, askedFor: string) {
   return {
     success: true as const,
@@ -211,7 +211,7 @@ function identity(run: RunView) {
 function outcome(run: RunView) {
   return {
     status: DOCUMENT_STATUS[run.status],
-    /** Our own word, where the documents have only one for several. */
+    /** Our own word, where the API has only one for several. */
     state: run.status,
     reason: run.reason,
     ...(run.status === "partially_completed" ? { partial: true as const } : {}),

@@ -4,7 +4,7 @@ import { SYNC_SCOPES } from "./plan.ts";
 
 const name = z.string().trim().min(1).max(200);
 
-/** E-01. Unknown keys are refused, so that a misspelt option is not silently ignored. */
+/** Unknown keys are refused, so that a misspelt option is not silently ignored. */
 export const triggerBody = z.strictObject({
   sync_scope: z.enum(SYNC_SCOPES).default("quick"),
   /** Any other name than the one allowed is refused as such, not as a misspelt field. */

@@ -1,4 +1,4 @@
-// The D1 read model across runs. Names and words of the columns are the documents'; the session objects hold the truth.
+// The D1 read model across runs. Names and words of the columns are the API's; the session objects hold the truth.
 import { customType, index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 const bytes = customType<{ data: ArrayBuffer; driverData: ArrayBuffer | number[] }>({

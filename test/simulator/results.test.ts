@@ -1,4 +1,4 @@
-// The two output families as opal-wire.md 1.8 describes them, written down here a second time.
+// The two output families as OPAL uses them, written down here a second time.
 
 import { describe, expect, test } from "vitest";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-// Decisions 7, 15, style 17: settings are parsed once, a wrong one is named, and its value never is.
+// Settings are parsed once, a wrong one is named, and its value never is.
 import { describe, expect, test } from "vitest";
 import { ConfigurationError, type Env, settingsFrom } from "../../src/env.ts";
 
@@ -42,7 +42,7 @@ function problems(base: Variables, change: Variables): readonly string[] {
   }
 }
 
-test("a complete production configuration is accepted, with the documents' defaults", () => {
+test("a complete production configuration is accepted, with the defaults", () => {
   expect(settings(PRODUCTION)).toMatchObject({
     ...{ environment: "production", workspace: "default", acceptsLegacySignatures: false, sessionSecret: SESSION },
     ...{ development: undefined, deadlineScale: 1 },

@@ -1,4 +1,4 @@
-// K-12, decision 24: the same delivery has one effect, whenever and however often it comes.
+// The same delivery has one effect, whenever and however often it comes.
 import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

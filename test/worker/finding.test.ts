@@ -135,7 +135,7 @@ describe("a delivery whose run is unknown is held", () => {
       status: "duplicate",
       first_webhook_id: first.body.webhook_id,
     });
-    // Received six times in all: processed + duplicate, nothing lost (decision 23).
+    // Received six times in all: processed + duplicate, nothing lost.
     expect((await status(run.session_id)).deliveries).toMatchObject({ processed: 3, duplicate: 3 });
   });
 

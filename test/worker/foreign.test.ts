@@ -1,4 +1,4 @@
-// Decision 17, last step: a workflow that OPAL started without us.
+// A workflow that OPAL started without us.
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

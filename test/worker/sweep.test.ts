@@ -1,4 +1,4 @@
-// The cron minute: a second pair of eyes, should an alarm have been lost (L11, L22).
+// The cron minute: a second pair of eyes, should an alarm have been lost.
 import { abortAllDurableObjects, createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

@@ -6,7 +6,7 @@ export function progressPercent(run: KnownRun): number {
   return Math.floor((run.reportedEnds.length * 100) / run.request.workflow.agents.length);
 }
 
-/** Advice for callers that poll, in the documents' words and numbers. */
+/** Advice for callers that poll, in the API's words and numbers. */
 export interface PollingAdvice {
   readonly should_continue: boolean;
   readonly interval_ms: number;

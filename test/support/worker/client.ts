@@ -106,7 +106,7 @@ export async function allAgentsReport(run: RunNames): Promise<void> {
   }
 }
 
-/** The signature header's value for a body, as the documents say. */
+/** The signature header's value for a body, in the documented form. */
 export async function signature(body: string | Uint8Array, secret = SECRET, at = unixSeconds()): Promise<string> {
   return `t=${at},v1=${await hmac(concat(bytesOf(`${at}.`), bytesOf(body)), secret)}`;
 }
@@ -143,7 +143,7 @@ export interface WebhookOptions {
 
 export const WEBHOOKS = "/api/webhooks/opal-workflow";
 
-/** Posts a body, signed as the documents say. Text and bytes go as they are, anything else as JSON. */
+/** Posts a body, signed in the documented form. Text and bytes go as they are, anything else as JSON. */
 export async function webhook(payload: unknown, options: WebhookOptions = {}): Promise<Answer> {
   const isRaw = typeof payload === "string" || payload instanceof Uint8Array;
   const body = isRaw ? payload : JSON.stringify(payload);

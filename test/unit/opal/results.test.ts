@@ -1,4 +1,4 @@
-// opal-wire.md 1.8: the two families of agent outputs, checked softly.
+// The two families of agent outputs, checked softly.
 import { describe, expect, test } from "vitest";
 import { normaliseConfidence, recogniseOutput, type StoredResult, summariseResult } from "../../../src/opal/results.ts";
 

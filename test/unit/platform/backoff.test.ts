@@ -1,4 +1,4 @@
-// RL-02, L17: how long we wait before we try again.
+// How long we wait before we try again.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { backoffMs, parseRetryAfter, RETRY_POLICIES } from "../../../src/platform/backoff.ts";

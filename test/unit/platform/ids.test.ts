@@ -1,4 +1,4 @@
-// FS-17, decision 17: one suffix names a run in three forms; nothing else does.
+// One suffix names a run in three forms; nothing else does.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { objectName, runIds, runIdsFrom, SAFE_NAME } from "../../../src/platform/ids.ts";

@@ -1,4 +1,4 @@
-// W1, W11, W12: JSON from bytes that anybody may have sent.
+// JSON from bytes that anybody may have sent.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseJsonBytes } from "../../../src/platform/json.ts";

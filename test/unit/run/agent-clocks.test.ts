@@ -1,4 +1,4 @@
-// Decision 3, 4 and AG limits: when an agent's clock starts, and what its limit means. The chain, then all at once.
+// When an agent's clock starts, and what its limit means. The chain, then all at once.
 import { describe, expect, test } from "vitest";
 import type { AgentId } from "../../../src/opal/agents.ts";
 import {
@@ -172,7 +172,7 @@ describe("all at once", () => {
   });
 });
 
-// K-41: an agent that never reports.
+// An agent that never reports.
 test("an agent of the chain that never reports times out at its own limit, and the next one has its time", () => {
   const past: Past[] = [
     ...running(),

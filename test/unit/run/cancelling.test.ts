@@ -1,4 +1,4 @@
-// Decision 26, FS-05, K-14: cancelling stops what we do, and nothing that comes later revives the run.
+// Cancelling stops what we do, and nothing that comes later revives the run.
 import { describe, expect, test } from "vitest";
 import {
   agentCompleted,

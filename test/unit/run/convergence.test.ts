@@ -1,4 +1,4 @@
-// L5: whatever the order, and however often each comes, the same reports lead to the same run.
+// Whatever the order, and however often each comes, the same reports lead to the same run.
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { AGENT_IDS, type AgentId } from "../../../src/opal/agents.ts";

@@ -1,4 +1,4 @@
-// Decisions 5, 8, 23: what becomes of a delivery, and what it may change.
+// What becomes of a delivery, and what it may change.
 import { describe, expect, test } from "vitest";
 import {
   agentCompleted,

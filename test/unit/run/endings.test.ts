@@ -1,4 +1,4 @@
-// Decision 3: how a run ends by its agents, and what the closing window is for.
+// How a run ends by its agents, and what the closing window is for.
 import { describe, expect, test } from "vitest";
 import { AGENT_IDS, type AgentId } from "../../../src/opal/agents.ts";
 import {

@@ -1,4 +1,4 @@
-// Decisions 4, 20: late is not lost, and neither is what nobody asked for.
+// Late is not lost, and neither is what nobody asked for.
 import { describe, expect, test } from "vitest";
 import {
   agentCompleted,

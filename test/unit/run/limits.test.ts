@@ -1,4 +1,4 @@
-// Decision 3, K-02: inactivity and the overall deadline, and what neither of them does.
+// Inactivity and the overall deadline, and what neither of them does.
 import { describe, expect, test } from "vitest";
 import { AGENT_IDS } from "../../../src/opal/agents.ts";
 import {

@@ -1,4 +1,4 @@
-// K-01 and decision 3: progress and phase come from what agents reported, never from time.
+// Progress and phase come from what agents reported, never from time.
 import { describe, expect, test } from "vitest";
 import { pollingAdvice, progressPercent } from "../../../src/sync/run/progress.ts";
 import {

@@ -1,4 +1,4 @@
-// Decisions 17, 18: which workflow ids of OPAL's are this run's, and what a second one means.
+// Which workflow ids of OPAL's are this run's, and what a second one means.
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/sync/run/commands.ts";
 import {

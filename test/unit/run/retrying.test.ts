@@ -1,4 +1,4 @@
-// Decision 18 and RL-02: which failures of a call are tried again, when, and how often.
+// Which failures of a call are tried again, when, and how often.
 import { expect, test } from "vitest";
 import type { FailureClass } from "../../../src/sync/run/events.ts";
 import {

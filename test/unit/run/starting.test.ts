@@ -1,4 +1,4 @@
-// Decisions 10, 18: a run is requested, OPAL is called, and what the outcome of a call means.
+// A run is requested, OPAL is called, and what the outcome of a call means.
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/sync/run/commands.ts";
 import {

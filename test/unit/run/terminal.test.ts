@@ -1,4 +1,4 @@
-// Decision 4: the states in which a run has ended are absorbing.
+// The states in which a run has ended are absorbing.
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/sync/run/commands.ts";
 import type { EndReason, EndStatus } from "../../../src/sync/run/events.ts";

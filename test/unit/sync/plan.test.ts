@@ -1,4 +1,4 @@
-// What a force sync asks for: nine agents in the chain's order, with the documents' limits.
+// What a force sync asks for: nine agents in the chain's order, with its limits.
 import { expect, test } from "vitest";
 import { runIds } from "../../../src/platform/ids.ts";
 import { planRun } from "../../../src/sync/plan.ts";

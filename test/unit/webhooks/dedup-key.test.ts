@@ -1,4 +1,4 @@
-// Decision 24, C-10, L7, L8: what makes two deliveries one.
+// What makes two deliveries one.
 import { describe, expect, test } from "vitest";
 import { read } from "./read.ts";
 

@@ -1,4 +1,4 @@
-// Decisions 2, 6, 17: agents by any of their names, runs by any of our ids, workflows by OPAL's.
+// Agents by any of their names, runs by any of our ids, workflows by OPAL's.
 import { describe, expect, test } from "vitest";
 import { read, report } from "./read.ts";
 

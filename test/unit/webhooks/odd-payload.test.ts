@@ -1,4 +1,4 @@
-// Decisions 5, 8: nothing is dropped for its shape, an unknown word changes nothing, and odd values never throw.
+// Nothing is dropped for its shape, an unknown word changes nothing, and odd values never throw.
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";

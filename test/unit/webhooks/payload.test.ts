@@ -1,4 +1,4 @@
-// opal-wire.md 1.5, WH-08: every family of payloads, read into the same reports.
+// Every family of payloads, read into the same reports.
 import { describe, expect, test } from "vitest";
 import { OUTPUT, read, report, storedResult } from "./read.ts";
 
@@ -6,7 +6,7 @@ const workflow = (outcome: string) => ({ about: "workflow", outcome });
 const agent = (agentId: string, outcome: string) => ({ about: "agent", agentId, outcome });
 const ignored = (reason: string) => ({ about: "nothing", verdict: "ignored", reason });
 
-describe("V1, the flat agent result", () => {
+describe("the flat agent result", () => {
   const v1 = {
     workflow_id: "opal-7f3a",
     agent_id: "Content_Review",
@@ -67,7 +67,7 @@ describe("V1, the flat agent result", () => {
   });
 });
 
-describe("V2, the dotted envelope", () => {
+describe("the dotted envelope", () => {
   const v2 = {
     workflow_id: "opal-7f3a",
     workflow_name: "strategy_workflow",
@@ -116,7 +116,7 @@ describe("V2, the dotted envelope", () => {
   });
 });
 
-describe("V3, document 002's events", () => {
+describe("named events with their data", () => {
   const v3 = { workflow_id: "opal-7f3a", timestamp: "2026-01-05T09:00:00Z" };
   const update = (agent_status: object) => ({
     ...v3,
@@ -176,7 +176,7 @@ describe("V3, document 002's events", () => {
   });
 });
 
-describe("V4, documents 003 and 004", () => {
+describe("the execution_status form", () => {
   const v4 = {
     workflow_id: "opal-7f3a",
     execution_id: "exec-1",
@@ -212,7 +212,7 @@ describe("V4, documents 003 and 004", () => {
   });
 });
 
-describe("document 001's run events", () => {
+describe("the bare run events", () => {
   test.each([
     ["started", "under_way"],
     ["completed", "completed"],

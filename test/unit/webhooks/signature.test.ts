@@ -1,4 +1,4 @@
-// WH-02 to WH-04, decision 7, K-10, K-11: which signatures are genuine, by vectors and by an independent signer.
+// Which signatures are genuine, by vectors and by an independent signer.
 import { createHmac } from "node:crypto";
 import Stripe from "stripe";
 import { describe, expect, test } from "vitest";

@@ -4,12 +4,12 @@
 import { type Env, settingsFrom } from "../env.ts";
 import { readBytes, refuseUnreadable } from "../platform/body.ts";
 import { sha256Hex } from "../platform/hash.ts";
-import { objectName } from "../platform/ids.ts";
+import { objectName, runIdsFrom } from "../platform/ids.ts";
 import { parseJsonBytes } from "../platform/json.ts";
-import { log } from "../platform/log.ts";
+import { describeError, log } from "../platform/log.ts";
 import { randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
-import type { DeliveryOutcome } from "../sync/delivery.ts";
+import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
 import { type NormalisedDelivery, normalise } from "./normalise.ts";
 import { readSignature, verifyBody } from "./signature.ts";
 
@@ -90,36 +90,49 @@ const sessionOfRemote = new Map<string, string>();
 const REMEMBERED_REMOTES = 1_000;
 
 async function store(env: Env, reception: Reception, { incoming, ourRun }: NormalisedDelivery): Promise<Received> {
-  const { workspace } = reception;
+  const { workspace, requestId } = reception;
   const { deliveryId, remoteId } = incoming.delivery;
-  const session = (id: string) => env.SYNC_SESSION.getByName(objectName(workspace, id));
   try {
-    if (ourRun) {
-      const outcome = await session(ourRun.sessionId).deliver(incoming);
-      if (outcome.outcome !== "unknown") {
-        return { ok: true, deliveryId, correlationId: ourRun.correlationId, result: outcome };
-      }
-    }
-    const cacheKey = objectName(workspace, remoteId ?? "");
-    const remembered = sessionOfRemote.get(cacheKey);
-    if (remembered !== undefined) {
-      const outcome = await session(remembered).deliver(incoming);
-      if (outcome.outcome !== "unknown") return { ok: true, deliveryId, correlationId: undefined, result: outcome };
-      sessionOfRemote.delete(cacheKey);
-    }
+    const cacheKey = remoteId === null ? undefined : objectName(workspace, remoteId);
+    const guess = ourRun?.sessionId ?? (cacheKey && sessionOfRemote.get(cacheKey));
+    const taken = guess && (await deliverTo(env, workspace, guess, incoming));
+    if (taken) return taken;
     const placed = await env.WORKSPACE.getByName(objectName(workspace, "workspace")).place(incoming);
-    if (placed.outcome === "held")
-      return { ok: true, deliveryId, correlationId: undefined, result: { outcome: "held" } };
-    if (placed.outcome === "full") return refuse("service_unavailable", { retryAfterSeconds: RETRY_LATER_SECONDS });
-    if (placed.outcome === "duplicate") return { ok: true, deliveryId, correlationId: undefined, result: placed };
-    if (sessionOfRemote.size >= REMEMBERED_REMOTES) sessionOfRemote.clear();
-    sessionOfRemote.set(cacheKey, placed.sessionId);
-    const outcome = await session(placed.sessionId).deliver(incoming);
-    if (outcome.outcome === "unknown") return refuse("service_unavailable", { retryAfterSeconds: RETRY_SOON_SECONDS });
-    return { ok: true, deliveryId, correlationId: undefined, result: outcome };
+    switch (placed.outcome) {
+      case "held":
+        return { ok: true, deliveryId, correlationId: undefined, result: { outcome: "held" } };
+      case "duplicate":
+        return { ok: true, deliveryId, correlationId: undefined, result: placed };
+      case "full":
+        return refuse("service_unavailable", { retryAfterSeconds: RETRY_LATER_SECONDS });
+      case "bound":
+        if (cacheKey !== undefined) remember(cacheKey, placed.sessionId);
+        return (
+          (await deliverTo(env, workspace, placed.sessionId, incoming)) ??
+          refuse("service_unavailable", { retryAfterSeconds: RETRY_SOON_SECONDS })
+        );
+    }
   } catch (error) {
     // The sender keeps the delivery and sends it again; nothing is half written.
-    log("error", "delivery_not_stored", { request_id: reception.requestId, workspace, error: String(error) });
+    log("error", "delivery_not_stored", { request_id: requestId, workspace, error: describeError(error) });
     return refuse("service_unavailable", { retryAfterSeconds: RETRY_SOON_SECONDS });
   }
+}
+
+/** Undefined when the session knows of no run. */
+async function deliverTo(
+  env: Env,
+  workspace: string,
+  sessionId: string,
+  incoming: IncomingDelivery,
+): Promise<Received | undefined> {
+  const result = await env.SYNC_SESSION.getByName(objectName(workspace, sessionId)).deliver(incoming);
+  if (result.outcome === "unknown") return undefined;
+  const { deliveryId } = incoming.delivery;
+  return { ok: true, deliveryId, correlationId: runIdsFrom(sessionId)?.correlationId, result };
+}
+
+function remember(cacheKey: string, sessionId: string): void {
+  if (sessionOfRemote.size >= REMEMBERED_REMOTES) sessionOfRemote.clear();
+  sessionOfRemote.set(cacheKey, sessionId);
 }

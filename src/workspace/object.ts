@@ -29,9 +29,9 @@ import { LATENESS_MS, mustAskHolder } from "./lease.ts";
 import type { HeldDelivery, Overview } from "./overview.ts";
 import {
   bindRemote,
-  type Holder,
   nextHeldRetry,
   type Placement,
+  type PlacingParts,
   placeDelivery,
   retryHeld,
   tell,
@@ -101,7 +101,7 @@ export class Workspace extends DurableObject<Env> {
 
   /** A delivery that names no run of ours: binds it to one, or keeps it until its run is known. */
   async place(incoming: IncomingDelivery): Promise<Placement> {
-    const placement = await placeDelivery(this.#holder(), incoming);
+    const placement = await placeDelivery(this.#placingParts(), incoming);
     await this.#arm();
     return placement;
   }
@@ -239,7 +239,7 @@ export class Workspace extends DurableObject<Env> {
     });
   }
 
-  #holder(): Holder {
+  #placingParts(): PlacingParts {
     return {
       storage: this.ctx.storage,
       journal: this.#journal,
@@ -250,7 +250,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   async #retryHeld(): Promise<void> {
-    for (const sessionId of await retryHeld(this.#holder())) {
+    for (const sessionId of await retryHeld(this.#placingParts())) {
       this.#log("info", "foreign_run_adopted", { session_id: sessionId });
     }
   }

@@ -28,7 +28,7 @@ export const toSession = z.discriminatedUnion("say", [
 type ToSession = z.infer<typeof toSession>;
 
 /** The parts of the workspace object that finding a delivery's run needs. */
-export interface Holder {
+export interface PlacingParts {
   readonly storage: DurableObjectStorage;
   readonly journal: WorkspaceJournal;
   /** Asks a session whether a workflow id, first heard of at `since`, is its own. */
@@ -41,8 +41,8 @@ export interface Holder {
 const HELD_LIMIT = 5_000;
 const HELD_LIMIT_BYTES = 1024 * 1024 * 1024;
 
-export async function placeDelivery(holder: Holder, incoming: IncomingDelivery): Promise<Placement> {
-  const { storage, journal } = holder;
+export async function placeDelivery(parts: PlacingParts, incoming: IncomingDelivery): Promise<Placement> {
+  const { storage, journal } = parts;
   const { remoteId, deliveryId, receivedAt, correlated } = incoming.delivery;
   // Once bound, a repeat is the session's to count, also while the first one is still on its way there.
   const bound = remoteId === null ? undefined : journal.sessionOfRemote(remoteId);
@@ -50,7 +50,7 @@ export async function placeDelivery(holder: Holder, incoming: IncomingDelivery):
   const repeated = journal.repeatHeld(incoming);
   if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
   const mayBeActive = remoteId !== null && saysSomething(incoming);
-  const found = mayBeActive ? await findRun(holder, { remoteId, oldestAt: receivedAt, correlated }) : undefined;
+  const found = mayBeActive ? await findRun(parts, { remoteId, oldestAt: receivedAt, correlated }) : undefined;
   if (found !== undefined) return { outcome: "bound", sessionId: found };
   // The same delivery may have been held while this one was looking for its run.
   const repeatedMeanwhile = journal.repeatHeld(incoming);
@@ -71,10 +71,10 @@ interface UnknownWorkflow {
 
 /** The session alone decides whether an unknown workflow id is its own, so that no two runs can claim it. */
 async function findRun(
-  holder: Holder,
+  parts: PlacingParts,
   { remoteId, oldestAt, correlated }: UnknownWorkflow,
 ): Promise<string | undefined> {
-  const { storage, journal, claim } = holder;
+  const { storage, journal, claim } = parts;
   const lease = journal.lease();
   if (lease !== undefined && !correlated && (await claim(lease.sessionId, remoteId, oldestAt))) {
     storage.transactionSync(() => bindRemote(storage.sql, journal, remoteId, lease.sessionId));
@@ -94,20 +94,20 @@ export function tell(sql: SqlStorage, sessionId: string, message: ToSession): vo
 }
 
 /** Tries every workflow that held deliveries speak of again; answers the ids of the runs that were adopted. */
-export async function retryHeld(holder: Holder): Promise<readonly string[]> {
-  const { journal } = holder;
+export async function retryHeld(parts: PlacingParts): Promise<readonly string[]> {
+  const { journal } = parts;
   const at = now();
   journal.setLastTime("held", at);
   const adopted: string[] = [];
   for (const workflow of journal.heldWorkflows()) {
-    if ((await findRun(holder, workflow)) !== undefined) continue;
-    if (workflow.oldestAt + ADOPT_AFTER_MS <= at) adopted.push(adopt(holder, workflow.remoteId));
+    if ((await findRun(parts, workflow)) !== undefined) continue;
+    if (workflow.oldestAt + ADOPT_AFTER_MS <= at) adopted.push(adopt(parts, workflow.remoteId));
   }
   return adopted;
 }
 
 /** Shown like any other run; it takes the lease only if that is free. */
-function adopt({ storage, journal, planForeign }: Holder, remoteId: string): string {
+function adopt({ storage, journal, planForeign }: PlacingParts, remoteId: string): string {
   const request = planForeign();
   storage.transactionSync(() => {
     if (journal.lease() === undefined) journal.grantLease(request.sessionId, now());

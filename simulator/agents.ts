@@ -19,7 +19,7 @@ export type AgentId = (typeof AGENT_IDS)[number];
 export interface Agent {
   /** What the agent takes at real speed by OPAL's own estimate. */
   readonly durationMs: number;
-  /** What OSA expects (requirements 1.13); results are mostly above it. */
+  /** What OSA expects; results are mostly above it. */
   readonly confidenceThreshold: number;
   /** Other names under which OPAL has been seen to report it. */
   readonly aliases: readonly string[];

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
+import { credentialRequest } from "./credential.ts";
 import type { Desk } from "./desk.ts";
 import { faultRequest } from "./faults.ts";
 import { parseJson, readBody, sendJson, sendProblem } from "./http.ts";
@@ -26,6 +27,8 @@ export async function answerControl(
     case "DELETE /simulator/faults":
       faults.clear();
       return sendJson(response, 200, faults.view());
+    case "POST /simulator/credential":
+      return await acceptCredential(request, response, desk);
     case "GET /simulator/runs":
       return sendJson(response, 200, { runs: workflows.list().map(summary) });
     case "DELETE /simulator/runs":
@@ -55,6 +58,18 @@ async function addFaults(request: IncomingMessage, response: ServerResponse, { f
   const { scope, ...set } = parsed.data;
   faults.add(scope, set);
   sendJson(response, 200, faults.view());
+}
+
+/** An empty body accepts the key as it is. */
+async function acceptCredential(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
+  const raw = await readBody(request);
+  const parsed = credentialRequest.safeParse(raw?.length === 0 ? {} : raw && parseJson(raw));
+  if (!parsed.success) {
+    return sendProblem(response, 400, "This is no bearer key.", parsed.error.issues.flatMap(fieldErrors));
+  }
+  desk.faults.acceptCredential();
+  if (parsed.data.key !== undefined) desk.credential.change(parsed.data.key);
+  sendJson(response, 200, desk.faults.view());
 }
 
 function fieldErrors(issue: z.core.$ZodIssue): { field: string; message: string }[] {

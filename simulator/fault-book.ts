@@ -1,6 +1,6 @@
 // Which faults a call meets: queued sets belong to one run each, the standing set to every run.
 
-import type { FaultScope, Faults, TriggerFault } from "./faults.ts";
+import type { FaultScope, Faults, Outage, TriggerFault } from "./faults.ts";
 
 export interface Claim {
   readonly faults: Faults;
@@ -8,10 +8,19 @@ export interface Claim {
   takeTriggerFault(): TriggerFault | undefined;
 }
 
+/** What befalls a trigger call before anybody asks which run it is for. `retryAfter` in seconds. */
+export type Trouble =
+  | { readonly kind: "outage"; readonly retryAfter: number | undefined }
+  | { readonly kind: "credentialRefused" };
+
 export interface FaultBook {
   add(scope: FaultScope, faults: Faults): void;
   clear(): void;
   view(): { all: Faults; next: readonly Faults[] };
+  /** To be asked once for every trigger call that shows the right key: it counts them. */
+  meetTrouble(nowMs: number): Trouble | undefined;
+  /** Ends the fault credentialRefusedFrom. */
+  acceptCredential(): void;
   claim(run: string): Claim;
   /** For a run that no trigger call stands for. */
   claimForeign(): Faults;
@@ -26,6 +35,14 @@ export function createFaultBook(standing: Faults): FaultBook {
   let all = standing;
   let next: Faults[] = [];
   const claims = new Map<string, Claim & { queued: boolean }>();
+  let calls = 0;
+  let outageSinceMs: number | undefined;
+
+  function stand(faults: Faults): void {
+    all = faults;
+    calls = 0;
+    outageSinceMs = undefined;
+  }
 
   return {
     add(scope, faults) {
@@ -33,15 +50,29 @@ export function createFaultBook(standing: Faults): FaultBook {
         next.push(faults);
         return;
       }
-      all = faults;
+      stand(faults);
       for (const [run, claim] of claims) if (!claim.queued) claims.delete(run);
     },
     clear() {
-      all = {};
+      stand({});
       next = [];
       claims.clear();
     },
     view: () => ({ all, next }),
+    meetTrouble(nowMs) {
+      calls += 1;
+      const { outage, credentialRefusedFrom } = all;
+      if (outage !== undefined) {
+        outageSinceMs ??= nowMs;
+        if (lasts(outage, calls, nowMs - outageSinceMs)) return { kind: "outage", retryAfter: outage.retryAfter };
+      }
+      const isRefused = credentialRefusedFrom !== undefined && calls >= credentialRefusedFrom;
+      return isRefused ? { kind: "credentialRefused" } : undefined;
+    },
+    acceptCredential() {
+      const { credentialRefusedFrom: _, ...others } = all;
+      all = others;
+    },
     claim(run) {
       const known = claims.get(run);
       if (known) return known;
@@ -57,4 +88,8 @@ export function createFaultBook(standing: Faults): FaultBook {
       claims.delete(run);
     },
   };
+}
+
+function lasts(outage: Outage, calls: number, sinceFirstMs: number): boolean {
+  return "ms" in outage ? sinceFirstMs < outage.ms : calls <= outage.calls;
 }

@@ -1,6 +1,6 @@
 // Every trigger call ever received, and the sums that tell whether the other side behaved.
 
-import type { Run, TriggerCall } from "./records.ts";
+import { NOTHING_ASKED, type Run, type TriggerCall } from "./records.ts";
 import type { Workflow } from "./workflows.ts";
 
 interface FirstStart {
@@ -10,6 +10,8 @@ interface FirstStart {
 
 export interface Counters {
   readonly triggerCalls: number;
+  /** How many calls were answered with each HTTP status, or left without one. */
+  readonly triggerAnswers: Readonly<Record<string, number>>;
   readonly workflowsStarted: number;
   readonly foreignWorkflows: number;
   /** More than 1 only when the fault ignoreIdempotencyKey let a repeated call start another workflow. */
@@ -22,6 +24,8 @@ export interface Counters {
   readonly givenUp: number;
   readonly stopped: number;
   readonly pending: number;
+  /** Never sent, by a fault. */
+  readonly lost: number;
   /** Attempts with a wrong signature that got a 2xx: always 0 when the receiver checks. */
   readonly wrongSignaturesAcknowledged: number;
 }
@@ -48,6 +52,7 @@ export function createLedger(): Ledger {
       const entry: TriggerCall = {
         at: new Date().toISOString(),
         ...ids,
+        asked: NOTHING_ASKED,
         accepted: false,
         repeated: false,
         bodyDiffers: false,
@@ -71,16 +76,12 @@ function count(triggers: readonly TriggerCall[], runs: readonly Run[]): Counters
   const deliveries = runs.flatMap((run) => run.deliveries);
   const attempts = deliveries.flatMap((delivery) => delivery.attempts);
   const settledAs = (outcome: string) => deliveries.filter((delivery) => delivery.outcome === outcome).length;
-  const workflowsPerIdempotencyKey: Record<string, number> = {};
-  for (const { idempotencyKey } of runs) {
-    if (idempotencyKey === null) continue;
-    workflowsPerIdempotencyKey[idempotencyKey] = (workflowsPerIdempotencyKey[idempotencyKey] ?? 0) + 1;
-  }
   return {
     triggerCalls: triggers.length,
+    triggerAnswers: tally(triggers.map(({ answered }) => String(answered))),
     workflowsStarted: runs.length,
     foreignWorkflows: runs.filter((run) => run.foreign).length,
-    workflowsPerIdempotencyKey,
+    workflowsPerIdempotencyKey: tally(runs.flatMap(({ idempotencyKey }) => idempotencyKey ?? [])),
     deliveries: deliveries.length,
     attempts: attempts.length,
     acknowledged: settledAs("acknowledged"),
@@ -88,8 +89,15 @@ function count(triggers: readonly TriggerCall[], runs: readonly Run[]): Counters
     givenUp: settledAs("given up"),
     stopped: settledAs("stopped"),
     pending: settledAs("pending"),
+    lost: settledAs("lost"),
     wrongSignaturesAcknowledged: attempts.filter(
       ({ signature, status }) => signature === "wrong" && status !== null && status >= 200 && status < 300,
     ).length,
   };
+}
+
+function tally(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }

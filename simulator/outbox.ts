@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { AgentId } from "./agents.ts";
 import { type Disturbance, deliver } from "./deliver.ts";
-import { faultsOf } from "./faults.ts";
+import type { AgentPlan } from "./plan.ts";
 import { drawFrom } from "./random.ts";
 import type { Delivery, ExecutionStatus, Run } from "./records.ts";
 import type { Settings } from "./settings.ts";
@@ -11,7 +11,7 @@ import type { Settings } from "./settings.ts";
 const WINDOW_AGENTS = 3;
 
 interface Letter {
-  readonly agentId: AgentId;
+  readonly plan: AgentPlan;
   readonly status: ExecutionStatus;
   readonly body: Buffer;
 }
@@ -52,24 +52,39 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
   }
 
   async function send(letter: Letter): Promise<void> {
-    const copies = faultsOf(letter.agentId, faults).repeat ?? 1;
+    if (isLost(letter)) {
+      run.deliveries.push({ ...record(letter), outcome: "lost" });
+      return;
+    }
+    const copies = letter.plan.fault.repeat ?? 1;
     for (let round = 0; round < (faults.reportTwice ? 2 : 1); round++) {
       await Promise.all(Array.from({ length: copies }, () => sendCopy(letter)));
     }
   }
 
-  async function sendCopy({ agentId, status, body }: Letter): Promise<void> {
-    const delivery: Delivery = {
+  function isLost({ plan, status }: Letter): boolean {
+    const isEndOfAll = plan.agentId === run.agents.at(-1)?.agentId && (status === "completed" || status === "failed");
+    if (faults.neverOver && isEndOfAll) return true;
+    // With the play, so that a fixed seed does not doom every re-run to the same loss.
+    return drawFrom(run.seed, "lost", plan.agentId, status, plan.play).chance(faults.lostShare ?? 0);
+  }
+
+  function record({ plan, status, body }: Letter): Delivery {
+    return {
       id: `${run.workflowId}/${run.deliveries.length + 1}`,
-      agentId,
+      agentId: plan.agentId,
       executionStatus: status,
       bodySha256: createHash("sha256").update(body).digest("hex"),
       bodyBytes: body.length,
       attempts: [],
       outcome: "pending",
     };
+  }
+
+  async function sendCopy(letter: Letter): Promise<void> {
+    const delivery = record(letter);
     run.deliveries.push(delivery);
-    await deliver(delivery, body, disturb(agentId), {
+    await deliver(delivery, letter.body, disturb(letter.plan), {
       settings,
       draw: drawFrom(run.seed, "resend", run.deliveries.length),
       signal,
@@ -77,8 +92,8 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
     });
   }
 
-  function disturb(agentId: AgentId): Disturbance {
-    const forged = faultsOf(agentId, faults).badSignature === true;
+  function disturb({ fault }: AgentPlan): Disturbance {
+    const forged = fault.badSignature === true;
     return {
       signature: forged ? "wrong" : leftBadSignatures-- > 0 ? "wrong at first" : "valid",
       cut: leftCuts-- > 0,
@@ -98,9 +113,9 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
 
   return {
     post(letter) {
-      const window = windows.get(windowOfAgent(letter.agentId));
+      const window = windows.get(windowOfAgent(letter.plan.agentId));
       if (window) window.held.push(letter);
-      else enqueue(letter.agentId, letter);
+      else enqueue(letter.plan.agentId, letter);
     },
     agentDone(agentId) {
       const number = windowOfAgent(agentId);

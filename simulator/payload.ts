@@ -26,6 +26,7 @@ export function payload(run: Run, report: Report, at: Date): Buffer {
         timestamp: at.toISOString(),
         ...(durationMs !== undefined && { execution_duration_ms: durationMs }),
         ...(status === "completed" && { confidence_score: plan.confidence }),
+        ...(status === "failed" && plan.fault.errorCode !== undefined && { error_code: plan.fault.errorCode }),
         data_sources: report.dataSources,
       },
       ...(run.correlationId !== null && !run.faults.omitCorrelationId && { correlation_id: run.correlationId }),

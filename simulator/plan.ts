@@ -15,6 +15,8 @@ export interface AgentPlan {
   readonly family: Family;
   /** 0 to 1. */
   readonly confidence: number;
+  /** 1 for the first time in this run and in what it repeats. */
+  readonly play: number;
   readonly fault: AgentFault;
 }
 
@@ -23,19 +25,25 @@ const HALFWAY_PROBABILITY = 0.4;
 const BELOW_THRESHOLD_PROBABILITY = 0.12;
 const MAX_CONFIDENCE = 0.99;
 
-export function planRun(seed: string, agentIds: readonly AgentId[], faults: Faults, speed: number): AgentPlan[] {
+export interface Playing {
+  readonly agentId: AgentId;
+  readonly play: number;
+}
+
+export function planRun(seed: string, agents: readonly Playing[], faults: Faults, speed: number): AgentPlan[] {
   const sharedFirst = drawFrom(seed, "family").chance(0.5);
-  return agentIds.map((agentId, index) => {
+  return agents.map(({ agentId, play }, index) => {
     const draw = drawFrom(seed, agentId, "plan");
-    const fault = faultsOf(agentId, faults);
+    const fault = faultsOf(agentId, faults, play);
     const nominalMs = AGENTS[agentId].durationMs * draw.decimal(1 - DURATION_SPREAD, 1 + DURATION_SPREAD, 4);
     return {
       agentId,
-      durationMs: Math.round((nominalMs * (fault.durationFactor ?? 1)) / (faults.speed ?? speed)),
+      durationMs: Math.round((nominalMs * (fault.durationFactor ?? 1)) / speed),
       reportsHalfway: draw.chance(HALFWAY_PROBABILITY),
       confidence: drawConfidence(AGENTS[agentId].confidenceThreshold, draw),
       spelling: faults.aliases ? drawAlias(agentId, draw) : agentId,
       family: familyOf(faults.family ?? "mixed", (index % 2 === 0) === sharedFirst),
+      play,
       fault,
     };
   });

@@ -7,7 +7,7 @@ import type { AgentPlan } from "./plan.ts";
 import { drawFrom } from "./random.ts";
 import type { AgentRecord, ExecutionStatus, Run } from "./records.ts";
 import { createStop, rest, untilStopped } from "./rest.ts";
-import { dataSources, draftFailure, draftResult, type Subject } from "./results/result.ts";
+import { dataSources, draftFailure, draftInvalidResult, draftResult, type Subject } from "./results/result.ts";
 import type { Settings } from "./settings.ts";
 
 /** Between two agents of a chain, at real speed: an end and the next start do not race each other to OSA. */
@@ -28,7 +28,7 @@ export function play(
   run: Run,
   plans: readonly AgentPlan[],
   subject: Subject,
-  { settings, stopped }: { settings: Settings; stopped: AbortSignal },
+  { settings, speed, stopped }: { settings: Settings; speed: number; stopped: AbortSignal },
 ): Performance {
   const outbox = createOutbox(run, settings, stopped);
   const death = createStop();
@@ -52,7 +52,7 @@ export function play(
 
   async function workInTurn(): Promise<void> {
     for (const [index, plan] of plans.entries()) {
-      if (index > 0) await rest(HAND_OVER_MS / (run.faults.speed ?? settings.speed), working);
+      if (index > 0) await rest(HAND_OVER_MS / speed, working);
       await work(plan);
     }
   }
@@ -64,7 +64,7 @@ export function play(
     if (record === undefined) throw new Error(`no record of ${plan.agentId}`);
     const startedMs = Date.now();
     const speaksBeforeItsEnd = outcome !== "silent" && !noStart;
-    const hasResult = outcome === "complete" || outcome === "fail";
+    const hasResult = outcome !== "silent" && outcome !== "stall";
 
     record.state = "running";
     record.startedAt = new Date(startedMs).toISOString();
@@ -93,10 +93,14 @@ export function play(
     record.endedAt = at.toISOString();
     const durationMs = at.getTime() - startedMs;
     if (failed) {
-      report(plan, "failed", draftFailure(drawFrom(run.seed, plan.agentId, "failure")), { durationMs });
+      const words = draftFailure(drawFrom(run.seed, plan.agentId, "failure"), plan.fault.errorCode);
+      report(plan, "failed", words, { durationMs });
       return;
     }
-    const result = draftResult(plan, { seed: run.seed, subject, at });
+    const result =
+      plan.fault.outcome === "invalid"
+        ? draftInvalidResult(drawFrom(run.seed, plan.agentId, "invalid"))
+        : draftResult(plan, { seed: run.seed, subject, at });
     const sources = dataSources(subject.syncScope, drawFrom(run.seed, plan.agentId, "sources"));
     report(plan, "completed", result, { durationMs, dataSources: sources });
   }
@@ -108,7 +112,7 @@ export function play(
     { durationMs, dataSources = [] }: { durationMs?: number; dataSources?: readonly string[] } = {},
   ): void {
     const facts = { plan, status, agentData, dataSources, ...(durationMs !== undefined && { durationMs }) };
-    outbox.post({ agentId: plan.agentId, status, body: payload(run, facts, new Date()) });
+    outbox.post({ plan, status, body: payload(run, facts, new Date()) });
   }
 
   return { firstAnswer: outbox.firstAnswer, settled: perform() };

@@ -4,7 +4,7 @@ export interface Settings {
   /** OSA's address; with a path, the whole address of the webhook. */
   readonly target: URL;
   readonly webhookSecret: string;
-  /** The bearer key that the trigger must show. */
+  /** The bearer key that the trigger must show at first; it can be changed. */
   readonly triggerKey: string;
   /** 1 plays in real minutes, 12 twelve times as fast. */
   readonly speed: number;

@@ -3,9 +3,10 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { answerControl } from "./control.ts";
+import { createCredential } from "./credential.ts";
 import type { Desk } from "./desk.ts";
 import { createFaultBook } from "./fault-book.ts";
-import { type FaultScope, type FaultsInput, faultSet } from "./faults.ts";
+import { type FaultScope, type FaultsInput, faultRequest, faultSet } from "./faults.ts";
 import { sendProblem } from "./http.ts";
 import { createLedger, type LedgerView } from "./ledger.ts";
 import type { Run } from "./records.ts";
@@ -34,6 +35,8 @@ export interface Simulator {
   /** Queues faults for the next run, or sets those of all runs. */
   addFaults(faults: FaultsInput, scope?: FaultScope): void;
   clearFaults(): void;
+  /** Ends the fault credentialRefusedFrom; with a key, only that one is right from now on. */
+  acceptCredential(key?: string): void;
   /** Starts a workflow that nobody triggered; its id. */
   startForeign(): string;
   runs(): readonly Run[];
@@ -55,10 +58,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     log: options.log ?? (() => undefined),
   };
   const faults = createFaultBook(faultSet.parse(options.faults ?? {}));
+  const credential = createCredential(settings.triggerKey);
   const workflows = createWorkflows(settings);
   const ledger = createLedger();
   const closing = createStop();
-  const desk: Desk = { settings, faults, workflows, ledger, closing: closing.signal };
+  const desk: Desk = { settings, credential, faults, workflows, ledger, closing: closing.signal };
 
   const server = createServer((request, response) => {
     answer(request, response, desk).catch((error: unknown) => {
@@ -75,8 +79,15 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   return {
     url,
     triggerUrl: `${url}/webhooks/strategy-workflow/trigger`,
-    addFaults: (set, scope = "next") => faults.add(scope, faultSet.parse(set)),
+    addFaults(input, wanted = "next") {
+      const { scope, ...set } = faultRequest.parse({ ...input, scope: wanted });
+      faults.add(scope, set);
+    },
     clearFaults: () => faults.clear(),
+    acceptCredential(key) {
+      faults.acceptCredential();
+      if (key !== undefined) credential.change(key);
+    },
     startForeign: () => workflows.startForeign(faults.claimForeign()).run.workflowId,
     runs: () => workflows.list(),
     run: (workflowId) => workflows.get(workflowId),

@@ -1,7 +1,7 @@
 // The trigger, as OSA sees it: who may call, and what this call is made to suffer.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { startOnce, triggerBody } from "./acceptance.ts";
+import { readAsked, startOnce, triggerBody } from "./acceptance.ts";
 import type { Desk } from "./desk.ts";
 import type { TriggerFault } from "./faults.ts";
 import { header, parseJson, readBody, sendJson } from "./http.ts";
@@ -10,7 +10,10 @@ import { rest } from "./rest.ts";
 import { checkSignature } from "./sign.ts";
 import type { Workflow } from "./workflows.ts";
 
-/** Bearer key > the fault of this call > signature > body > `startOnce` > the answer, or its loss. */
+/**
+ * Bearer key > what befalls all callers > the fault of this call > signature > body > `startOnce` > the answer, or its
+ * loss.
+ */
 export async function answerTrigger(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
   const entry = desk.ledger.open({
     idempotencyKey: header(request, "idempotency-key"),
@@ -26,26 +29,37 @@ export async function answerTrigger(request: IncomingMessage, response: ServerRe
     say(status, { error, message });
   };
 
-  if (header(request, "authorization") !== `Bearer ${desk.settings.triggerKey}`) {
+  const fail = (status: number, retryAfter: number | undefined) => {
+    entry.reason = "fault";
+    const headers = retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
+    say(status, { error: "simulated", message: `OPAL answers ${status} on request.` }, headers);
+  };
+
+  if (!desk.credential.isShownBy(header(request, "authorization"))) {
+    await readCall(request, entry);
     return refuse(401, "unauthorized", "The bearer key is missing or wrong.");
   }
-  // Strangers must not use up faults, hence only now. Without any id, one call after the other is one run.
+  // Strangers must not use up faults, hence only now.
+  const trouble = desk.faults.meetTrouble(Date.now());
+  if (trouble !== undefined) {
+    entry.fault = trouble.kind;
+    await readCall(request, entry);
+    if (trouble.kind === "credentialRefused")
+      return refuse(401, "unauthorized", "The bearer key is refused on request.");
+    return fail(503, trouble.retryAfter);
+  }
+  // Without any id, one call after the other is one run.
   const caller = entry.idempotencyKey ?? entry.correlationId ?? "anonymous";
   const claim = desk.faults.claim(caller);
   const fault = claim.takeTriggerFault();
   entry.fault = fault?.kind ?? null;
   if (fault?.kind === "refuse") return destroy(request, entry);
 
-  const raw = await readBody(request);
+  const { raw, json } = await readCall(request, entry);
   if (raw === undefined) return refuse(413, "too_large", "The body is larger than 1 MB.");
   if (fault?.kind === "reset") return destroy(request, entry);
   if (fault?.kind === "timeout") return leaveWaiting(entry);
-  if (fault?.kind === "status") {
-    entry.reason = "fault";
-    const { status, retryAfter } = fault;
-    const headers = retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
-    return say(status, { error: "simulated", message: `OPAL answers ${status} on request.` }, headers);
-  }
+  if (fault?.kind === "status") return fail(fault.status, fault.retryAfter);
 
   const check = checkSignature(
     desk.settings.webhookSecret,
@@ -54,7 +68,6 @@ export async function answerTrigger(request: IncomingMessage, response: ServerRe
     Math.floor(Date.now() / 1000),
   );
   if (check !== "valid") return refuse(401, "invalid_signature", `X-OSA-Signature: ${check}.`);
-  const json = parseJson(raw);
   if (json === undefined) return refuse(400, "bad_request", "The body is not JSON.");
   const body = triggerBody.safeParse(json);
   if (!body.success) return refuse(400, "bad_request", "workflow_name must be strategy_workflow.");
@@ -64,6 +77,17 @@ export async function answerTrigger(request: IncomingMessage, response: ServerRe
   if (caller === "anonymous") desk.faults.release(caller);
   if (claim.faults.beforeAnswer) await workflow.performance.firstAnswer;
   finishAnswer(fault, { request, response, entry, say, workflow });
+}
+
+/** The ledger shows what was asked for whatever comes of the call. */
+async function readCall(
+  request: IncomingMessage,
+  entry: TriggerCall,
+): Promise<{ raw: Buffer | undefined; json: unknown }> {
+  const raw = await readBody(request);
+  const json = raw && parseJson(raw);
+  entry.asked = readAsked(json);
+  return { raw, json };
 }
 
 interface Ending {

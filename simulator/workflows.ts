@@ -3,17 +3,23 @@
 import { randomBytes } from "node:crypto";
 import { AGENT_IDS, type AgentId } from "./agents.ts";
 import type { Faults } from "./faults.ts";
+import { originOf, playOf } from "./lineage.ts";
 import { planRun } from "./plan.ts";
-import type { Run } from "./records.ts";
+import { type Asked, NOTHING_ASKED, type Run } from "./records.ts";
 import { createStop } from "./rest.ts";
 import type { Subject } from "./results/result.ts";
 import { type Performance, play } from "./run.ts";
 import type { Settings } from "./settings.ts";
 
+/** Less work takes half the time. */
+const REDUCED_SCOPE_SPEED = 2;
+
 export interface Start {
   readonly correlationId: string | null;
+  readonly sessionId: string | null;
   readonly idempotencyKey: string | null;
   readonly foreign: boolean;
+  readonly asked: Asked;
   readonly agentIds: readonly AgentId[];
   readonly subject: Subject;
   readonly faults: Faults;
@@ -42,20 +48,26 @@ export function createWorkflows(settings: Settings): Workflows {
   function start({ agentIds, subject, faults, ...given }: Start): Workflow {
     const workflowId = `opal-wf-${randomBytes(6).toString("hex")}`;
     const seed = faults.seed === undefined ? workflowId : String(faults.seed);
-    const plans = planRun(seed, agentIds, faults, settings.speed);
+    const speed = (faults.speed ?? settings.speed) * (given.asked.reducedScope ? REDUCED_SCOPE_SPEED : 1);
+    const before = [...runs.values()];
+    const origin = originOf({ correlationId: given.correlationId, retryOf: given.asked.retryOf }, before) ?? workflowId;
+    const playing = agentIds.map((agentId) => ({ agentId, play: playOf(agentId, origin, before) }));
+    const plans = planRun(seed, playing, faults, speed);
     const run: Run = {
       ...given,
       workflowId,
+      origin,
       seed,
       faults,
       order: faults.order ?? "sequence",
       startedAt: new Date().toISOString(),
       endedAt: null,
       state: "playing",
-      agents: plans.map(({ agentId, spelling, durationMs }) => ({
+      agents: plans.map(({ agentId, spelling, durationMs, play }) => ({
         agentId,
         spelling,
         plannedMs: durationMs,
+        play,
         state: "waiting",
         startedAt: null,
         endedAt: null,
@@ -66,7 +78,7 @@ export function createWorkflows(settings: Settings): Workflows {
     settings.log(`${workflowId} started (${run.order}, ${plans.length} agents, seed ${seed})`);
 
     const stop = createStop();
-    const performance = play(run, plans, subject, { settings, stopped: stop.signal });
+    const performance = play(run, plans, subject, { settings, speed, stopped: stop.signal });
     const settled = performance.settled.finally(() => underWay.delete(workflowId));
     underWay.set(workflowId, { stop, settled });
     return { run, performance };
@@ -81,8 +93,10 @@ export function createWorkflows(settings: Settings): Workflows {
     startForeign: (faults) =>
       start({
         correlationId: `opal-schedule-${randomBytes(6).toString("hex")}`,
+        sessionId: null,
         idempotencyKey: null,
         foreign: true,
+        asked: NOTHING_ASKED,
         agentIds: AGENT_IDS,
         subject: { client: "Northwind Outfitters", industry: "Retail", syncScope: "all_platforms" },
         faults,

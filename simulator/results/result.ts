@@ -55,7 +55,9 @@ export function draftResult(
     : fillExecutionSheet(writer.execution(draw, shortSubject, at), { confidence, draw });
 }
 
-export function draftFailure(draw: Draw): { error: string } {
+/** A refused credential has words of its own; any other HTTP status changes nothing. */
+export function draftFailure(draw: Draw, errorCode?: number): { error: string } {
+  if (errorCode === 401 || errorCode === 403) return { error: `A tool answered ${errorCode}: credential refused.` };
   return {
     error: draw.pick([
       "The language model stopped answering after three attempts.",
@@ -65,6 +67,22 @@ export function draftFailure(draw: Draw): { error: string } {
       "The step used up its token budget before it reached a result.",
     ]),
   };
+}
+
+/** An object of neither family, as a step writes that lost its instructions. */
+export function draftInvalidResult(draw: Draw): object {
+  return draw.pick([
+    { answer: "Here is the strategy you asked for.", sections: ["Situation", "Proposal"], tokens_used: 1873 },
+    { hero: "Grow faster", overview: null, insights: "three" },
+    { summary: { text: "Done." }, recommendations: "See the attachment." },
+    {
+      output: [
+        [0, "Situation"],
+        [1, "Proposal"],
+      ],
+      format: "v0",
+    },
+  ]);
 }
 
 const PLATFORMS_OF_SCOPE: Readonly<Record<string, readonly string[]>> = {

@@ -53,6 +53,80 @@ test("badSignature forges every webhook of the agent, and none comes correctly",
   expect(outcomes?.every(({ outcome, attempts }) => outcome === "refused" && attempts.length === 1)).toBe(true);
 });
 
+test("invalid completes with a result of neither family, however often it plays", async () => {
+  const { simulator, receiver } = await scene({ agents: { "*": { outcome: "invalid" } } });
+  await playRun(simulator);
+  const workflowId = await playRun(simulator, { input: { agent_filter: ["geo_audit"] } });
+  const ends = receiver.received.filter(({ body }) => body.execution_status === "completed");
+  expect(ends.map(({ body }) => body.agent_id).toSorted()).toEqual([...CHAIN, "geo_audit"].toSorted());
+  for (const { body } of ends) {
+    const { hero, summary, recommendations } = body.agent_data;
+    expect(Object.keys(body.agent_data)).not.toEqual([]);
+    expect(typeof hero).not.toBe("object");
+    expect(typeof summary === "string" && Array.isArray(recommendations)).toBe(false);
+  }
+  expect(new Set(ends.map(({ body }) => JSON.stringify(body.agent_data))).size).toBeGreaterThan(1);
+  expect(simulator.run(workflowId)?.agents).toMatchObject([{ state: "completed", play: 2 }]);
+});
+
+test("invalid the first time only gives a re-run its usual result", async () => {
+  const { simulator, receiver } = await scene({
+    family: "shared",
+    agents: { geo_audit: { outcome: "invalid", plays: 1 } },
+  });
+  await playRun(simulator);
+  await playRun(simulator, { input: { agent_filter: ["geo_audit"] } });
+  const heroes = receiver.received
+    .filter(({ body }) => body.agent_id === "geo_audit" && body.execution_status === "completed")
+    .map(({ body }) => typeof body.agent_data.hero);
+  expect(heroes).toEqual([expect.not.stringMatching("object"), "object"]);
+});
+
+test("silent the first time only answers a re-run", async () => {
+  const { simulator, receiver } = await scene({ agents: { geo_audit: { outcome: "silent", plays: 1 } } });
+  await playRun(simulator);
+  expect(statusesOf("geo_audit", receiver.received)).toEqual([]);
+  await playRun(simulator, { input: { agent_filter: ["geo_audit"] } });
+  expect(statusesOf("geo_audit", receiver.received).at(-1)).toBe("completed");
+});
+
+test("a limit of * and an agent's own limit count apart", async () => {
+  const { simulator, receiver } = await scene({
+    agents: { "*": { noStart: true, plays: 1 }, geo_audit: { outcome: "fail", plays: 2 } },
+  });
+  const input = { agent_filter: ["geo_audit"] };
+  for (let play = 1; play <= 3; play++) await playRun(simulator, { input });
+  const statuses = statusesOf("geo_audit", receiver.received).filter((status) => status !== "running");
+  expect(statuses).toEqual(["failed", "started", "failed", "started", "completed"]);
+});
+
+test.each([401, 403])(
+  "errorCode %d makes a failure one of the credential, in words and in a field",
+  async (errorCode) => {
+    const { simulator, receiver } = await scene({ agents: { geo_audit: { outcome: "fail", errorCode } } });
+    await playRun(simulator);
+    const failures = receiver.received.filter(({ body }) => body.execution_status === "failed");
+    expect(failures.map(({ body }) => body)).toMatchObject([
+      { agent_data: { error: expect.stringContaining("credential refused") }, metadata: { error_code: errorCode } },
+    ]);
+    expect(receiver.received.filter(({ body }) => "error_code" in body.metadata)).toHaveLength(1);
+  },
+);
+
+test("another errorCode is told in its field alone", async () => {
+  const { simulator, receiver } = await scene({ agents: { geo_audit: { outcome: "fail", errorCode: 503 } } });
+  await playRun(simulator);
+  const failure = receiver.received.find(({ body }) => body.execution_status === "failed");
+  expect(failure?.body.metadata.error_code).toBe(503);
+  expect(failure?.body.agent_data.error).not.toMatch(/credential/);
+});
+
+test("a failure without errorCode has no such field", async () => {
+  const { simulator, receiver } = await scene({ agents: { geo_audit: { outcome: "fail" } } });
+  await playRun(simulator);
+  expect(receiver.received.filter(({ body }) => "error_code" in body.metadata)).toEqual([]);
+});
+
 test("durationFactor stretches one agent", async () => {
   const { simulator } = await scene({ seed: 1, speed: 1 });
   await trigger(simulator);

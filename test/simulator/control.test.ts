@@ -95,8 +95,25 @@ describe("looking inside", () => {
     const { simulator } = await scene();
     const workflowId = await playRun(simulator, { key: "k" });
     expect(await get(simulator, "/simulator/ledger")).toMatchObject({
-      triggers: [{ idempotencyKey: "k", correlationId: CORRELATION_ID, accepted: true, workflowId, answered: 200 }],
-      counters: { triggerCalls: 1, workflowsStarted: 1, workflowsPerIdempotencyKey: { k: 1 }, pending: 0 },
+      triggers: [
+        {
+          at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+          idempotencyKey: "k",
+          correlationId: CORRELATION_ID,
+          asked: { agentFilter: null, retryOf: null, reducedScope: false, timeoutOverrideMs: null },
+          accepted: true,
+          workflowId,
+          answered: 200,
+        },
+      ],
+      counters: {
+        triggerCalls: 1,
+        triggerAnswers: { "200": 1 },
+        workflowsStarted: 1,
+        workflowsPerIdempotencyKey: { k: 1 },
+        pending: 0,
+        lost: 0,
+      },
     });
   });
 

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AGENT_IDS } from "../../simulator/agents.ts";
+import type { Simulator } from "../../simulator/simulator.ts";
 import {
   CHAIN,
   freeAddress,
@@ -170,3 +171,64 @@ test("stopAfterAgents 0 dies right after accepting", async () => {
   await playRun(simulator);
   expect(receiver.received).toHaveLength(0);
 });
+
+describe("lostShare", () => {
+  const lostIn = (simulator: Simulator, workflowId: string) =>
+    (simulator.run(workflowId)?.deliveries ?? [])
+      .filter(({ outcome }) => outcome === "lost")
+      .map(({ agentId, executionStatus }) => `${agentId} ${executionStatus}`);
+
+  test("never sends that share of the webhooks, and records them as lost", async () => {
+    const { simulator, receiver } = await scene({ lostShare: 0.3, order: "parallel" });
+    for (let seed = 1; seed <= 10; seed++) {
+      simulator.addFaults({ seed });
+      await playRun(simulator, { correlationId: `force-sync-1763600000000-${seed}` });
+    }
+    const { deliveries, acknowledged, lost, attempts, pending } = simulator.ledger().counters;
+    expect({ acknowledged, attempts, pending }).toEqual({
+      acknowledged: receiver.received.length,
+      attempts: receiver.received.length,
+      pending: 0,
+    });
+    expect(deliveries).toBe(acknowledged + lost);
+    expect(lost / deliveries).toBeGreaterThan(0.2);
+    expect(lost / deliveries).toBeLessThan(0.4);
+  });
+
+  test("loses the same ones with the same seed", async () => {
+    const { simulator } = await scene({ lostShare: 0.5, seed: 5 });
+    const [first, second] = [
+      await playRun(simulator, { correlationId: "force-sync-1763600000000-aaaaa" }),
+      await playRun(simulator, { correlationId: "force-sync-1763600000000-bbbbb" }),
+    ];
+    expect(lostIn(simulator, first).length).toBeGreaterThan(0);
+    expect(lostIn(simulator, first).toSorted()).toEqual(lostIn(simulator, second).toSorted());
+  });
+
+  test("draws anew for a re-run, even with the same seed", async () => {
+    const { simulator } = await scene({ lostShare: 0.5, seed: 5 });
+    const [first, second] = [await playRun(simulator), await playRun(simulator)];
+    expect(lostIn(simulator, first).toSorted()).not.toEqual(lostIn(simulator, second).toSorted());
+  });
+
+  test("of 1 sends nothing at all, and the trigger is answered all the same", async () => {
+    const { simulator, receiver } = await scene({ lostShare: 1, beforeAnswer: true });
+    const workflowId = await playRun(simulator);
+    expect(receiver.received).toEqual([]);
+    expect(simulator.run(workflowId)?.state).toBe("ended");
+    expect(simulator.ledger().counters).toMatchObject({ acknowledged: 0, attempts: 0, pending: 0 });
+  });
+});
+
+test.each(["complete", "fail"] as const)(
+  "neverOver loses the last agent's end (%s) and nothing else",
+  async (outcome) => {
+    const { simulator, receiver } = await scene({ neverOver: true, agents: { cmp_organizer: { outcome } } });
+    const workflowId = await playRun(simulator);
+    expect(statusesOf("cmp_organizer", receiver.received)).toContain("started");
+    const ends = receiver.received.filter(({ body }) => /completed|failed/.test(body.execution_status));
+    expect(ends.map(({ body }) => body.agent_id).toSorted()).toEqual(CHAIN.slice(0, -1).toSorted());
+    const lost = simulator.run(workflowId)?.deliveries.filter((delivery) => delivery.outcome === "lost");
+    expect(lost).toMatchObject([{ agentId: "cmp_organizer", attempts: [] }]);
+  },
+);

@@ -32,6 +32,7 @@ const webhookBody = z.strictObject({
   metadata: z.strictObject({
     timestamp: z.iso.datetime(),
     execution_duration_ms: z.int().min(0).optional(),
+    error_code: z.int().optional(),
     confidence_score: z.number().min(0).max(1).optional(),
     data_sources: z.array(z.string()),
   }),
@@ -154,6 +155,7 @@ export async function startTestSimulator(target: string, faults: FaultsInput = {
 interface TriggerOptions {
   readonly key?: string;
   readonly input?: Record<string, unknown>;
+  readonly correlationId?: string;
   readonly body?: string;
   readonly bearer?: string;
   readonly signature?: string;
@@ -166,7 +168,8 @@ let triggers = 0;
 /** One trigger call as OSA makes it. */
 export async function trigger(simulator: Simulator, options: TriggerOptions = {}): Promise<Response> {
   const key = options.key ?? `key-${++triggers}`;
-  const body = options.body ?? triggerBody(options.input);
+  const correlationId = options.correlationId ?? CORRELATION_ID;
+  const body = options.body ?? triggerBody(options.input, correlationId);
   const signature =
     options.signature ??
     Stripe.webhooks.generateTestHeaderString({
@@ -182,16 +185,17 @@ export async function trigger(simulator: Simulator, options: TriggerOptions = {}
       Authorization: `Bearer ${options.bearer ?? TRIGGER_KEY}`,
       "X-OSA-Signature": signature,
       "Idempotency-Key": key,
-      "X-Correlation-ID": CORRELATION_ID,
-      "X-Session-ID": "sync-1763600000000-abcde",
+      "X-Correlation-ID": correlationId,
+      "X-Session-ID": SESSION_ID,
     },
     ...(options.timeoutMs !== undefined && { signal: AbortSignal.timeout(options.timeoutMs) }),
   });
 }
 
 export const CORRELATION_ID = "force-sync-1763600000000-abcde";
+export const SESSION_ID = "sync-1763600000000-abcde";
 
-export function triggerBody(input: Record<string, unknown> = {}): string {
+export function triggerBody(input: Record<string, unknown> = {}, correlationId = CORRELATION_ID): string {
   return JSON.stringify({
     workflow_name: "strategy_workflow",
     agent_name: "strategy_workflow",
@@ -204,7 +208,7 @@ export function triggerBody(input: Record<string, unknown> = {}): string {
       force_sync: true,
       ...input,
     },
-    metadata: { correlation_id: CORRELATION_ID, session_id: "sync-1763600000000-abcde" },
+    metadata: { correlation_id: correlationId, session_id: SESSION_ID },
   });
 }
 

@@ -1,9 +1,12 @@
 // Tells screen readers, and the tab's title, what has changed.
-import { computed, effect } from "@preact/signals";
+import { computed, effect, untracked } from "@preact/signals";
 import { announceChange, announceProgress } from "./announce.ts";
 import type { ConnectionWord } from "./connection.ts";
-import { syncButton } from "./start.ts";
-import { connectionLabel, summary, view } from "./state.ts";
+import { controlNews } from "./control-words.ts";
+import { describeHolder } from "./holder.ts";
+import { serverTime } from "./server-time.ts";
+import { start, syncButton } from "./start.ts";
+import { connectionLabel, overview, summary, view } from "./state.ts";
 import { CONNECTION_WORDS, runWord } from "./words.ts";
 
 /** A connection that is back sooner was never news. */
@@ -21,6 +24,16 @@ const progress = computed(() => {
   return `${view.value.completedAgents} of ${view.value.expectedAgents} agents completed.`;
 });
 
+/** Null until the first snapshot; empty while all is as usual. */
+const control = computed(() => (overview.value === null ? null : controlNews(overview.value).join(" ")));
+
+/** What it waits for, or that agents run once more: news in the middle of a run. */
+const detour = computed(() => {
+  if (view.value === null || view.value.isOver) return null;
+  const isDetour = view.value.postponed !== null || view.value.agents.some((agent) => agent.state === "rerunning");
+  return isDetour ? view.value.message : null;
+});
+
 const connection = computed(() => connectionLabel.value.word);
 
 export function startAnnouncing(): void {
@@ -29,6 +42,21 @@ export function startAnnouncing(): void {
   });
   effect(() => {
     if (progress.value !== null) announceProgress(progress.value);
+  });
+  effect(() => {
+    if (detour.value !== null) announceProgress(detour.value);
+  });
+  let isUsual = true;
+  effect(() => {
+    if (control.value === null) return;
+    if (control.value !== "") announceChange(control.value);
+    else if (!isUsual) announceChange("Nothing keeps runs from starting any more.");
+    isUsual = control.value === "";
+  });
+  effect(() => {
+    const { value } = start;
+    if (value.state !== "busy" || value.isAskingToWait) return;
+    announceChange(`Another run is in the way. ${untracked(() => describeHolder(value.holder, serverTime()))}`);
   });
   // To begin with, being live is what everybody expects.
   let announced: ConnectionWord = "live";

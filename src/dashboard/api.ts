@@ -9,13 +9,17 @@ export interface Problem {
   readonly title: string;
   readonly detail: string;
   readonly requestId: string | null;
-  /** With `run_active`: the run that holds the lease. */
-  readonly activeSession: string | null;
+  /** What is wrong with single fields, in words. */
+  readonly fields: readonly string[];
+  /** The whole document: some codes say more. */
+  readonly members: Readonly<Record<string, unknown>>;
 }
 
 export type Answer<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly problem: Problem };
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 export interface RequestOptions {
   readonly body?: unknown;
@@ -23,7 +27,7 @@ export interface RequestOptions {
 }
 
 export async function request<Value>(
-  method: "GET" | "POST" | "DELETE",
+  method: Method,
   path: string,
   { body, headers }: RequestOptions = {},
 ): Promise<Answer<Value>> {
@@ -62,7 +66,8 @@ export function readProblem(status: number, text: string): Problem {
     title: textOf(document.title) ?? `The server answered with HTTP ${status}`,
     detail: textOf(document.detail) ?? "The answer gave no reason.",
     requestId: textOf(document.request_id),
-    activeSession: textOf(document.active_session),
+    fields: Array.isArray(document.errors) ? document.errors.flatMap(fieldProblem) : [],
+    members: document,
   };
 }
 
@@ -77,19 +82,29 @@ function noAnswer(error: unknown): Problem {
       ? `No answer came within ${TIMEOUT_MS / 1000} seconds. Whether the request was carried out is not known.`
       : "Check the network connection. Whether the request was carried out is not known.",
     requestId: null,
-    activeSession: null,
+    fields: [],
+    members: {},
   };
+}
+
+function fieldProblem(error: unknown): string[] {
+  const { pointer, detail } = objectOf(error);
+  return typeof pointer === "string" && typeof detail === "string" ? [`${pointer} ${detail}`] : [];
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
+    return objectOf(JSON.parse(text));
   } catch {
     return {};
   }
 }
 
-function textOf(value: unknown): string | null {
+/** An object as it is; anything else has no members. */
+export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+export function textOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }

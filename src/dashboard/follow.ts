@@ -4,6 +4,7 @@ import type { RunEvent } from "../sync/run/events.ts";
 import { reduce } from "../sync/run/reduce.ts";
 import { type KnownRun, NO_RUN } from "../sync/run/state.ts";
 import type { Overview, OverviewChange } from "../workspace/overview.ts";
+import { acts } from "./acts.ts";
 import { runAddress } from "./address.ts";
 import { type LiveConnection, openLive } from "./live.ts";
 import { address, correctAddress } from "./location.ts";
@@ -12,9 +13,20 @@ import { applyOverviewChange } from "./overview.ts";
 import { results } from "./results.ts";
 import { serverTime } from "./server-time.ts";
 import { ask, session } from "./session.ts";
-import { connectionLabel, connections, overview, run, runProblem, shownSessionId, staleSince } from "./state.ts";
+import {
+  connectionLabel,
+  connections,
+  overview,
+  run,
+  runProblem,
+  shownQueued,
+  shownSessionId,
+  staleSince,
+} from "./state.ts";
 
 const isSignedIn = computed(() => session.value.state === "signed_in");
+/** A run that waits for its turn has no log to follow. */
+const followedSessionId = computed(() => (shownQueued.value === null ? shownSessionId.value : null));
 const overviewLive = signal<LiveConnection | null>(null);
 const runLive = signal<LiveConnection | null>(null);
 
@@ -60,6 +72,7 @@ function followOverview(): (() => void) | undefined {
         overview.value = null;
         // Whoever signs in next starts with an empty page.
         results.value = new Map();
+        acts.value = new Map();
       });
     };
   });
@@ -71,7 +84,7 @@ function takeOverview(message: LogMessage<Overview, OverviewChange>): void {
 }
 
 function followRun(): (() => void) | undefined {
-  const sessionId = shownSessionId.value;
+  const sessionId = followedSessionId.value;
   if (sessionId === null || !isSignedIn.value) return undefined;
   return untracked(() => {
     const live = openLive<KnownRun, RunEvent>({

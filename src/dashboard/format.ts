@@ -22,6 +22,13 @@ export function duration(ms: number): string {
   return minutes > 0 ? `${minutes}m ${seconds}s` : `${seconds}s`;
 }
 
+/** How old something is, in one unit: `less than a minute`, `12 min`, `3 h`, `2 days`. Rounded down. */
+export function age(ms: number): string {
+  if (ms < MINUTE_MS) return "less than a minute";
+  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
+  return ms < 2 * DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : `${Math.floor(ms / DAY_MS)} days`;
+}
+
 function parts(ms: number) {
   const total = Math.floor(Math.max(0, ms) / SECOND_MS);
   return { hours: Math.floor(total / 3600), minutes: Math.floor(total / 60) % 60, seconds: total % 60 };

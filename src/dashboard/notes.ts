@@ -1,5 +1,5 @@
 // What a person should know about a run beyond its status: notes, worst news first. Pure.
-import type { RunView } from "../sync/run/view.ts";
+import type { AgentView, RunView } from "../sync/run/view.ts";
 import { duration, listOf, plural } from "./format.ts";
 import { AGENT_WORDS, type Tone } from "./words.ts";
 
@@ -34,7 +34,12 @@ function endNotes(view: RunView): Note[] {
 
 function missing(view: RunView): string {
   const agents = view.agents.filter((agent) => agent.state !== "completed");
-  return listOf(agents.map((agent) => `${agent.name} (${AGENT_WORDS[agent.state].word.toLowerCase()})`));
+  return listOf(agents.map((agent) => `${agent.name} (${missingBecause(agent)})`));
+}
+
+function missingBecause({ state, fallback }: AgentView): string {
+  const word = AGENT_WORDS[state].word.toLowerCase();
+  return fallback === null ? word : `${word}; an earlier result stands in, cached`;
 }
 
 function timedOut({ acceptedAt, endedAt }: RunView): string {
@@ -48,7 +53,8 @@ function originNotes(view: RunView): Note[] {
     const text = `OPAL started this workflow ${plural(view.doubleStarts, "time", "times")} more than it was asked to. Results of all of them count.`;
     notes.push({ id: "double-start", tone: "warn", text });
   }
-  if (view.acceptedAt !== null && view.attempts.at(-1)?.state === "failed") {
+  const lastStart = view.attempts.findLast((attempt) => attempt.rerun === null);
+  if (view.acceptedAt !== null && lastStart?.state === "failed") {
     const text = "The call to OPAL failed, and yet OPAL had started the workflow: its first delivery showed it.";
     notes.push({ id: "answer-lost", tone: "quiet", text });
   }

@@ -1,6 +1,6 @@
 // Who is signed in. A 401 from anywhere ends the session here, so that the sign-in form appears at once.
 import { signal } from "@preact/signals";
-import { type Answer, type Problem, type RequestOptions, request } from "./api.ts";
+import { type Answer, type Method, type Problem, type RequestOptions, request } from "./api.ts";
 
 export type Session =
   | { readonly state: "unknown" }
@@ -16,11 +16,7 @@ interface SessionAnswer {
 }
 
 /** A request that needs somebody signed in. */
-export async function ask<Value>(
-  method: "GET" | "POST" | "DELETE",
-  path: string,
-  options?: RequestOptions,
-): Promise<Answer<Value>> {
+export async function ask<Value>(method: Method, path: string, options?: RequestOptions): Promise<Answer<Value>> {
   const answer = await request<Value>(method, path, options);
   if (!answer.ok && answer.problem.status === 401 && session.value.state !== "signed_out") {
     session.value = { state: "signed_out", wasSignedIn: session.value.state === "signed_in" };

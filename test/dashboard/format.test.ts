@@ -1,6 +1,6 @@
 // Numbers and times in words.
 import { expect, test } from "vitest";
-import { duration, isoUtc, listOf, percent, plural, relative, runningClock } from "../../src/dashboard/format.ts";
+import { age, duration, isoUtc, listOf, percent, plural, relative, runningClock } from "../../src/dashboard/format.ts";
 
 const NOW = Date.UTC(2026, 0, 5, 9, 0, 0);
 const MINUTE = 60_000;
@@ -23,6 +23,16 @@ test.each([
   [3_725_000, "1h 2m"],
 ])("something that took %d ms took %s", (ms, text) => {
   expect(duration(ms)).toBe(text);
+});
+
+test.each([
+  [59_999, "less than a minute"],
+  [12.9 * MINUTE, "12 min"],
+  [3.5 * 60 * MINUTE, "3 h"],
+  [47 * 60 * MINUTE, "47 h"],
+  [50 * 60 * MINUTE, "2 days"],
+])("something %d ms old is %s old", (ms, text) => {
+  expect(age(ms)).toBe(text);
 });
 
 test.each([

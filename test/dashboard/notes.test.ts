@@ -10,10 +10,13 @@ import {
   called,
   callFell,
   ended,
+  fallbackUsed,
   given,
   minutes,
   type Past,
+  quarantined,
   requested,
+  rerunRequested,
   result,
   running,
 } from "../support/node/given.ts";
@@ -36,6 +39,28 @@ test("a partial run names what is missing and why", () => {
   expect(note?.[1]).toMatch(
     /^Partial result\. Missing: Content review \(failed\), GEO audit \(timed out\), .*\(skipped\)\.$/,
   );
+});
+
+test("where an earlier result stands in for a missing one, that is said beside it", () => {
+  const [note] = notes(
+    ...running(),
+    [5, agentCompleted("integration_health")],
+    [70, quarantined("geo_audit")],
+    [70, fallbackUsed("geo_audit")],
+    [99, ended("partially_completed", "some_agents_completed")],
+  );
+  expect(note?.[1]).toContain("GEO audit (failed; an earlier result stands in, cached)");
+});
+
+test("a failed call for a re-run is no lost answer to the start", () => {
+  const past: Past[] = [
+    ...running(),
+    [60, agentTimedOut("integration_health", 60_000)],
+    [60, rerunRequested(1, ["integration_health"])],
+    [61, called(2, 1)],
+    [62, callFell(2, "http_4xx", null, 400)],
+  ];
+  expect(notes(...past)).toEqual([]);
 });
 
 test("a cancelled run says that OPAL is left alone", () => {

@@ -2,7 +2,7 @@
 import { html } from "htm/preact";
 import { h } from "preact";
 import { AGENT_IDS, AGENTS } from "../../opal/agents.ts";
-import type { RunView } from "../../sync/run/view.ts";
+import type { AgentView, RunView } from "../../sync/run/view.ts";
 import { icon } from "../icons.ts";
 import { AGENT_WORDS } from "../words.ts";
 import { AgentRow } from "./agent-row.ts";
@@ -29,11 +29,20 @@ export function AgentTable({ view }: AgentTableProps) {
         ${
           view === null
             ? AGENT_IDS.map((id) => emptyRow(AGENTS[id].name, AGENTS[id].phase))
-            : view.agents.map((agent) => h(AgentRow, { key: agent.id, sessionId: view.sessionId, agent }))
+            : view.agents.map((agent) =>
+                h(AgentRow, { key: agent.id, sessionId: view.sessionId, agent, canRerun: canRerun(view, agent) }),
+              )
         }
       </tbody>
     </table>
   </section>`;
+}
+
+/** The same rules as the run's own. */
+function canRerun(view: RunView, agent: AgentView): boolean {
+  const isCallable = view.origin === "ours" && view.status === "running" && !view.isCancelling;
+  const isGivenUp = agent.state === "failed" || agent.state === "timed_out";
+  return isCallable && isGivenUp && agent.reruns < agent.rerunsAllowed;
 }
 
 function emptyRow(name: string, phase: number) {

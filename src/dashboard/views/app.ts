@@ -8,6 +8,7 @@ import { checkSession, session, signOut, signOutProblem } from "../session.ts";
 import { connectionLabel, shownSessionId, staleSince } from "../state.ts";
 import { Boundary } from "./boundary.ts";
 import { CancelDialog } from "./cancel-dialog.ts";
+import { ControlBanners } from "./control-banners.ts";
 import { Header } from "./header.ts";
 import { HelpSheet } from "./help.ts";
 import { problemBox } from "./problem.ts";
@@ -15,6 +16,7 @@ import { RecentRuns } from "./recent.ts";
 import { RunPart } from "./run.ts";
 import { SignIn } from "./sign-in.ts";
 import { StartNotice } from "./start-notice.ts";
+import { SwitchDialog } from "./switch-dialog.ts";
 
 export function App() {
   const { value } = session;
@@ -39,6 +41,7 @@ function Console({ name }: { readonly name: string }) {
     ${h(Boundary, { part: "The state of the connection" }, h(StaleStrip, null))}
     <main id="main" class="page" tabindex="-1">
       ${signOutProblem.value !== null && problemBox(signOutProblem.value, [{ label: "Try again", act: () => void signOut() }])}
+      ${h(Boundary, { part: "What keeps runs from starting" }, h(ControlBanners, null))}
       ${h(Boundary, { part: "The notice" }, h(StartNotice, null))}
       <div class="columns">
         <div class="column-run">${h(Boundary, { part: "The run", about: shownSessionId.value }, h(RunPart, null))}</div>
@@ -46,6 +49,7 @@ function Console({ name }: { readonly name: string }) {
       </div>
     </main>
     ${h(Boundary, { part: "The question" }, h(CancelDialog, null))}
+    ${h(Boundary, { part: "The emergency switch" }, h(SwitchDialog, null))}
     ${h(Boundary, { part: "The help" }, h(HelpSheet, null))}
     <div class="visually-hidden" role="status" aria-live="polite">${announcement}</div>
   `;

@@ -1,9 +1,9 @@
 // The numbers of a run, always the same ones in the same places: phase, time, agents, calls to OPAL, OPAL's side, id.
 import { html } from "htm/preact";
 import { h, type VNode } from "preact";
-import { opalStatus } from "../../sync/answers.ts";
 import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
+import { callWords } from "../calls.ts";
 import { duration, runningClock, timeOfDay } from "../format.ts";
 import { OPAL_WORDS } from "../words.ts";
 import { CopyButton } from "./copy-button.ts";
@@ -22,7 +22,7 @@ export function runFacts(shown: RunSummary | null, view: RunView | null, now: nu
     { name: "Phase", value: shown === null || shown.phase === 0 ? UNKNOWN : `Phase ${shown.phase} of 3` },
     timeFact(shown, view, now),
     agentsFact(shown),
-    { name: "Call to OPAL", ...(view === null ? { value: UNKNOWN } : attemptFact(view, now)) },
+    { name: "Call to OPAL", ...(view === null ? { value: UNKNOWN } : callWords(view, now)) },
     { name: "At OPAL", ...(view === null ? { value: UNKNOWN } : opalFact(view, now)) },
     correlationFact(shown),
   ];
@@ -59,29 +59,11 @@ function timeFact(shown: RunSummary | null, view: RunView | null, now: number): 
   };
 }
 
-function attemptFact(view: RunView, now: number): Omit<Fact, "name"> {
-  const last = view.attempts.at(-1);
-  if (view.origin === "foreign") return { value: "None", more: "started by OPAL" };
-  if (last === undefined)
-    return { value: `Attempt 1 of ${view.attemptsAllowed}`, more: view.isOver ? "never made" : "is next" };
-  const value = `Attempt ${last.attempt} of ${view.attemptsAllowed}`;
-  switch (last.state) {
-    case "calling":
-      return { value, more: `calling, ${runningClock(now - last.startedAt)}` };
-    case "accepted":
-      return { value, more: "accepted" };
-    case "failed":
-      return view.nextAttemptAt === null
-        ? { value, more: view.acceptedAt === null ? "failed, the last one" : "answer lost" }
-        : { value, more: `failed, next in ${runningClock(view.nextAttemptAt - now + 999)}` };
-  }
-}
-
 function opalFact(view: RunView, now: number): Omit<Fact, "name"> {
-  // To the API a cancelled run is a failed one; what OPAL makes of it nobody here knows any more.
-  const value = view.status === "cancelled" ? "Not followed" : OPAL_WORDS[opalStatus(view) ?? "initiated"];
-  if (view.acceptedAt === null) return { value: view.isOver ? "Not started" : value, more: "not accepted" };
-  return { value, more: `accepted ${timeOfDay(view.acceptedAt, now)}` };
+  if (view.acceptedAt === null) {
+    return { value: view.isOver ? "Not started" : OPAL_WORDS.requested, more: "not accepted" };
+  }
+  return { value: OPAL_WORDS[view.status], more: `accepted ${timeOfDay(view.acceptedAt, now)}` };
 }
 
 function correlationFact(shown: RunSummary | null): Fact {

@@ -3,13 +3,15 @@ import { html } from "htm/preact";
 import { h } from "preact";
 import { homeAddress } from "../address.ts";
 import type { ConnectionLabel } from "../connection.ts";
+import { isSwitchDialogOpen } from "../control.ts";
+import { focusBanner } from "../focus.ts";
 import { nudgeConnections } from "../follow.ts";
 import { icon } from "../icons.ts";
 import { openHelp } from "../keys.ts";
 import { followLink } from "../location.ts";
 import { serverNow, toOurClock } from "../server-time.ts";
 import { signOut } from "../session.ts";
-import { connectionLabel } from "../state.ts";
+import { connectionLabel, overview } from "../state.ts";
 import { CONNECTION_WORDS } from "../words.ts";
 import { Boundary } from "./boundary.ts";
 import { brandMark } from "./brand.ts";
@@ -17,10 +19,11 @@ import { SyncControl } from "./sync-control.ts";
 
 export function Header({ name }: { readonly name: string }) {
   return html`<header class="bar">
-    <a class="brand" href=${homeAddress()} onClick=${followLink}>${brandMark()} OSA Edge</a>
+    <a class="brand" href=${homeAddress()} onClick=${followLink}>${brandMark()} <span class="brand-name">OSA Edge</span></a>
     ${h(Connection, null)}
     <div class="bar-user">
       <span class="bar-name muted" title=${name}>${name}</span>
+      ${h(EmergencySwitch, null)}
       <button type="button" class="button plain" aria-label="Keyboard help" onClick=${openHelp}>
         ${icon("help")}
       </button>
@@ -28,6 +31,23 @@ export function Header({ name }: { readonly name: string }) {
     </div>
     ${h(Boundary, { part: "The Force sync button" }, h(SyncControl, null))}
   </header>`;
+}
+
+/** Whoever may not use it is told so by the server. Switching on again is offered where it says that all is off. */
+function EmergencySwitch() {
+  if (overview.value === null) return null;
+  const isOff = overview.value.switchedOff !== null;
+  const label = isOff ? "Triggering is switched off" : "Switch off all triggering";
+  return html`<button
+    type="button" class="button plain emergency-switch" data-testid="emergency-switch" data-state=${isOff ? "off" : "on"}
+    aria-label=${label} title=${label} onClick=${isOff ? focusBanner : openSwitchDialog}
+  >
+    ${icon("power")}<span class="bar-word">${isOff ? "Switched off" : "Switch off"}</span>
+  </button>`;
+}
+
+function openSwitchDialog(): void {
+  isSwitchDialogOpen.value = true;
 }
 
 /** Not a live region itself: a countdown would be read out every second. */

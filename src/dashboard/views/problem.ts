@@ -14,6 +14,7 @@ export function problemBox(problem: Problem, actions: readonly ProblemAction[] =
     <div class="problem-text">
       <p class="problem-title">${problem.title}</p>
       <p>${problem.detail}</p>
+      ${problem.fields.map((field) => html`<p>${field}</p>`)}
       ${problem.requestId !== null && html`<p class="muted small">Request <code>${problem.requestId}</code></p>`}
     </div>
     <div class="problem-actions">

@@ -53,6 +53,8 @@ function recentRun(run: RunSummary) {
       <span class="recent-facts tabular">
         <span>${scopeName(run.scope)}</span>
         <span>${run.completedAgents} of ${run.expectedAgents} agents</span>
+        ${run.attempt > 1 && html`<span>attempt ${run.attempt}</span>`}
+        ${run.fallbacks > 0 && html`<span>${run.fallbacks} cached</span>`}
         <span>${took}</span>
       </span>
       <span class="recent-who">${run.actor}</span>

@@ -3,18 +3,20 @@ import { html } from "htm/preact";
 import type { VNode } from "preact";
 import type { RunSummary } from "../../sync/report.ts";
 import type { RunView } from "../../sync/run/view.ts";
-import { askToCancel, cancel, confirmCancel, dismissCancel, isCancelSent } from "../cancel.ts";
-import { focusRun } from "../focus.ts";
+import { cancel, confirmCancel, dismissCancel, isCancelSent } from "../cancel.ts";
 import { isoUtc, relative, timeOfDay } from "../format.ts";
 import { icon } from "../icons.ts";
 import { address } from "../location.ts";
 import { notesOf } from "../notes.ts";
 import { serverNow } from "../server-time.ts";
-import { start, startSync, syncButton } from "../start.ts";
+import { start } from "../start.ts";
 import { runWord, scopeName } from "../words.ts";
 import { runFacts } from "./facts.ts";
+import { lineageLine } from "./lineage.ts";
 import { problemBox } from "./problem.ts";
 import { emptyProgress, runProgress } from "./progress.ts";
+import { cancelButton, retryButtons } from "./run-actions.ts";
+import { runNotices } from "./run-notices.ts";
 
 /** What goes on while there is no run to show yet. */
 export interface Meanwhile {
@@ -43,12 +45,14 @@ function head(shown: RunSummary, view: RunView | null) {
     eyebrow: shown.isOver ? (address.value.page === "now" ? "Last run" : "Run") : "Current run",
     heading: scopeName(shown.scope),
     meta: html`started ${startedAt} by <span class="who">${shown.actor}</span>`,
+    lineage: view === null ? null : lineageLine(view),
     status: html`<span class="status tone-${tone}" data-testid="run-status" data-status=${shown.status}>${icon(name)}${word}</span>`,
     message: html`<p class="run-message" data-testid=${outcomeTestId(shown)}>${shown.message}</p>`,
     action: headAction(shown, view),
     progress: runProgress(shown, view),
     facts: runFacts(shown, view, serverNow.value),
-    below: [cancelProblem(shown), view === null ? null : noteList(view)],
+    notices: [cancelProblem(shown), view === null ? null : runNotices(view)],
+    notes: view === null ? null : noteList(view),
   });
 }
 
@@ -57,12 +61,14 @@ function placeholder({ word, message }: Meanwhile) {
     eyebrow: "Run",
     heading: "Force sync",
     meta: "—",
+    lineage: null,
     status: html`<span class="status tone-active">${icon("spinner")}${word}</span>`,
     message: html`<p class="run-message">${message}</p>`,
     action: null,
     progress: emptyProgress(),
     facts: runFacts(null, null, 0),
-    below: [],
+    notices: [],
+    notes: null,
   });
 }
 
@@ -70,25 +76,29 @@ interface Frame {
   readonly eyebrow: string;
   readonly heading: string;
   readonly meta: VNode | string;
+  readonly lineage: VNode | null;
   readonly status: VNode;
   readonly message: VNode;
   readonly action: VNode | null;
   readonly progress: VNode;
   readonly facts: VNode;
-  readonly below: readonly (VNode | null)[];
+  readonly notices: readonly (VNode | null)[];
+  readonly notes: VNode | null;
 }
 
-function frame({ eyebrow, heading, meta, status, message, action, progress, facts, below }: Frame) {
+function frame(parts: Frame) {
+  const { eyebrow, heading, meta, lineage, status, message, action, notices, progress, facts, notes } = parts;
   return html`<section class="panel run-head" aria-labelledby="run-heading">
     <div class="run-title">
       <div>
         <p class="eyebrow">${eyebrow}</p>
         <h1 id="run-heading" tabindex="-1">${heading}</h1>
         <p class="muted run-meta">${meta}</p>
+        ${lineage}
       </div>
       <div class="run-state">${status}<div class="run-action">${action}</div></div>
     </div>
-    ${message} ${progress} ${facts} ${below}
+    ${message} ${notices} ${progress} ${facts} ${notes}
   </section>`;
 }
 
@@ -104,27 +114,8 @@ function outcomeTestId({ status }: RunSummary): string | undefined {
 }
 
 function headAction(shown: RunSummary, view: RunView | null): VNode | null {
-  if (!shown.isOver) {
-    const isUnderWay = isCancelling(shown, view);
-    return html`<button
-      type="button" class="button danger-outline" data-testid="emergency-stop-button" disabled=${isUnderWay}
-      onClick=${() => askToCancel(shown.sessionId)}
-    >
-      ${isUnderWay ? "Cancelling…" : "Cancel run"}
-    </button>`;
-  }
-  const { scope } = shown;
-  if (shown.status === "completed" || !isStartable(scope) || syncButton.value.state !== "ready") return null;
-  const again = () => {
-    startSync(scope);
-    focusRun();
-  };
-  return html`<button type="button" class="button" onClick=${again}>${icon("sync")} Run again</button>`;
-}
-
-/** A foreign run has a scope that nobody here can ask for. */
-function isStartable(scope: string): scope is "quick" | "full" {
-  return scope === "quick" || scope === "full";
+  if (!shown.isOver) return cancelButton(shown.sessionId, isCancelling(shown, view));
+  return view === null ? null : retryButtons(view);
 }
 
 function cancelProblem({ sessionId }: RunSummary): VNode | null {

@@ -7,11 +7,12 @@ import { homeAddress } from "../address.ts";
 import { focusRun } from "../focus.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
-import { chosenScope, start, startSync, syncButton } from "../start.ts";
-import { overview, runProblem, shownSessionId, summary, view, viewFailure } from "../state.ts";
+import { chosenScope, isNewSync, start, startSync, syncButton } from "../start.ts";
+import { overview, runProblem, shownQueued, shownSessionId, summary, view, viewFailure } from "../state.ts";
 import { AgentTable } from "./agents.ts";
 import { AttemptList } from "./attempts.ts";
 import { Boundary } from "./boundary.ts";
+import { CarriedOver } from "./lineage.ts";
 import { problemBox } from "./problem.ts";
 import { type Meanwhile, RunHead } from "./run-head.ts";
 
@@ -20,8 +21,9 @@ const LOADING: Meanwhile = { word: "Loading", message: "Loading the run…" };
 
 export function RunPart() {
   if (viewFailure.value !== undefined) throw viewFailure.value;
-  if (start.value.state === "sending") return runParts(null, null, STARTING);
+  if (isNewSync(start.value)) return runParts(null, null, STARTING);
   if (address.value.page === "unknown") return nothingHere();
+  if (shownQueued.value !== null) return waiting();
   if (runProblem.value !== null) {
     return html`<section class="panel empty">
       <h1 id="run-heading" tabindex="-1">This run cannot be shown</h1>
@@ -37,6 +39,7 @@ function runParts(shown: RunSummary | null, known: RunView | null, meanwhile: Me
   return html`
     ${h(Boundary, { part: "The head of the run" }, h(RunHead, { shown, view: known, meanwhile }))}
     ${h(Boundary, { part: "The list of agents" }, h(AgentTable, { view: known, key: shown?.sessionId }))}
+    ${known !== null && h(Boundary, { part: "The results carried over" }, h(CarriedOver, { view: known }))}
     ${known !== null && h(Boundary, { part: "The list of calls" }, h(AttemptList, { view: known }))}
   `;
 }
@@ -46,18 +49,29 @@ function firstUse() {
   return html`<section class="panel empty">
     <h1 id="run-heading" tabindex="-1">No sync has run yet</h1>
     <p>
-      Press <strong>Force sync</strong>. OPAL then runs its strategy workflow: nine agents, one after the other, in six to
+      Press <strong>Start force sync</strong>. OPAL then runs its strategy workflow: nine agents, one after the other, in six to
       twelve minutes. Their progress and results appear here as they arrive.
     </p>
-    <button type="button" class="button primary" disabled=${!isReady} onClick=${startFirst}>
-      ${icon("sync")} Start the first sync
-    </button>
+    ${
+      isReady &&
+      html`<button type="button" class="button primary" onClick=${startFirst}>
+        ${icon("sync")} Start the first sync
+      </button>`
+    }
   </section>`;
 }
 
 function startFirst(): void {
   startSync(chosenScope.value);
   focusRun();
+}
+
+function waiting() {
+  return html`<section class="panel empty">
+    <h1 id="run-heading" tabindex="-1">This run waits for its turn</h1>
+    <p>It has not begun. Its agents appear here as soon as it does.</p>
+    ${homeLink()}
+  </section>`;
 }
 
 function nothingHere() {

@@ -1,34 +1,61 @@
-// What became of the last press of the button, when it was not simply a new run.
+// What became of the last press of a button that starts something, when it was not simply a new run.
 import { html } from "htm/preact";
 import { runAddress } from "../address.ts";
 import { focusRun } from "../focus.ts";
+import { describeHolder, type Holder, refreshHolder } from "../holder.ts";
 import { icon } from "../icons.ts";
 import { address, followLink } from "../location.ts";
-import { dismissStart, start, syncButton, tryAgain } from "../start.ts";
-import { activeRun, shownSessionId } from "../state.ts";
+import { serverNow } from "../server-time.ts";
+import { dismissStart, isStarting, mayTryAgain, start, startWhenEnded, tryAgain } from "../start.ts";
+import { activeRun, overview, shownSessionId } from "../state.ts";
 import { problemBox } from "./problem.ts";
 
 export function StartNotice() {
   const { value } = start;
   if (value.state === "failed") {
     // Meanwhile a run may be active, perhaps this very one; then there is nothing to try again.
-    const again = syncButton.value.state === "ready" ? [{ label: "Try again", act: goAgain }] : [];
+    const again = mayTryAgain(value) ? [{ label: "Try again", act: goAgain }] : [];
     return problemBox(value.problem, [...again, { label: "Dismiss", act: dismissStart }], "force-sync-error");
   }
-  const active = activeRun.value;
-  if (value.state === "joined" && value.sessionId === shownSessionId.value && value.sessionId === active?.sessionId) {
-    return html`<div class="notice" role="status">
-      ${icon("info")}
-      <p>A force sync was already running, so no second one was started. This is the one that runs.</p>
-      <button type="button" class="button" onClick=${dismissStart}>Dismiss</button>
+  if (value.state === "busy") return busyNotice(value.holder);
+  if (value.state === "queued") {
+    return html`<div class="notice">
+      ${icon("clock")}<p>It waits for its turn and starts by itself.</p>
     </div>`;
   }
+  const active = activeRun.value;
   if (address.value.page !== "run" || active === null || active.sessionId === shownSessionId.value) return null;
   return html`<div class="notice">
     ${icon("sync")}
     <p>Another run is active at the moment.</p>
     <a class="button" href=${runAddress(active.sessionId)} onClick=${followLink}>Show the active run</a>
   </div>`;
+}
+
+function busyNotice(holder: Holder) {
+  const { sessionId } = holder;
+  const known = overview.value?.runs.find((run) => run.sessionId === sessionId);
+  // It may have ended while the notice stood here.
+  const isInTheWay = known === undefined || !known.isOver;
+  const words = isInTheWay
+    ? describeHolder(refreshHolder(holder, known), serverNow.value)
+    : "It has ended meanwhile, so a run can be started again.";
+  return html`<div class="notice" data-testid="busy-notice">
+    ${icon("info")}
+    <p><strong>Another run is in the way.</strong> ${words}</p>
+    <div class="notice-actions">
+      ${sessionId !== shownSessionId.value && html`<a class="button" href=${runAddress(sessionId)} onClick=${followLink}>Show that run</a>`}
+      ${isInTheWay ? waitButton() : html`<button type="button" class="button" onClick=${goAgain}>Start now</button>`}
+      <button type="button" class="button" onClick=${dismissStart}>Dismiss</button>
+    </div>
+  </div>`;
+}
+
+function waitButton() {
+  const isBusy = isStarting.value;
+  return html`<button type="button" class="button" aria-disabled=${isBusy ? "true" : undefined} onClick=${startWhenEnded}>
+    ${isBusy ? "Asking…" : "Start when it has ended"}
+  </button>`;
 }
 
 function goAgain(): void {

@@ -1,8 +1,11 @@
 // The Force sync button with its states in words, and the choice of scope beside it.
 import { html } from "htm/preact";
-import { focusRun } from "../focus.ts";
+import { blockWords } from "../control-words.ts";
+import { focusBanner, focusRun } from "../focus.ts";
 import { icon } from "../icons.ts";
+import { serverNow } from "../server-time.ts";
 import { chosenScope, type Scope, type SyncButton, startSync, syncButton } from "../start.ts";
+import { syncButtonWords } from "../words.ts";
 
 const CHOICES: readonly { readonly scope: Scope; readonly label: string; readonly hint: string }[] = [
   { scope: "quick", label: "Quick", hint: "6–8 min" },
@@ -12,12 +15,7 @@ const CHOICES: readonly { readonly scope: Scope; readonly label: string; readonl
 export function SyncControl() {
   const button = syncButton.value;
   const isReady = button.state === "ready";
-  // A button that is disabled loses the focus.
-  const press = () => {
-    startSync(chosenScope.value);
-    focusRun();
-  };
-  return html`<div class="sync-control">
+  return html`<div class="sync-control" data-state=${button.state}>
     <fieldset class="scope" disabled=${!isReady}>
       <legend class="visually-hidden">Scope of the sync</legend>
       ${CHOICES.map(
@@ -30,32 +28,42 @@ export function SyncControl() {
         </label>`,
       )}
     </fieldset>
-    <button
-      type="button" id="force-sync" class="button primary sync-button" data-testid="force-sync-button"
-      data-state=${button.state} disabled=${!isReady} onClick=${press}
-    >
-      ${isReady ? html`${icon("sync")}<span>Force sync</span>` : busy(button)}
-    </button>
+    ${syncButtonElement(button)}
   </div>`;
+}
+
+/** One that is blocked stays in reach of the keyboard: it says why, and leads to where more is said. */
+function syncButtonElement(button: SyncButton) {
+  const isBlocked = button.state === "blocked";
+  return html`<button
+    type="button" id="force-sync" class="button primary sync-button" data-testid="force-sync-button"
+    data-state=${button.state} disabled=${!isBlocked && button.state !== "ready"}
+    aria-disabled=${isBlocked ? "true" : undefined} onClick=${isBlocked ? focusBanner : press}
+  >
+    ${content(button)}
+  </button>`;
+}
+
+/** A button that is disabled loses the focus. */
+function press(): void {
+  startSync(chosenScope.value);
+  focusRun();
 }
 
 function choose(scope: Scope): void {
   chosenScope.value = scope;
 }
 
-function busy(button: SyncButton) {
-  return html`<span class="sync-busy" data-testid="force-sync-loading">${icon("spinner")}${busyText(button)}</span>`;
-}
-
-function busyText(button: SyncButton): string {
-  switch (button.state) {
-    case "ready":
-      return "Force sync";
-    case "starting":
-      return "Starting…";
-    case "cancelling":
-      return "Cancelling…";
-    case "running":
-      return `Running: ${button.completedAgents} of ${button.expectedAgents} agents`;
+function content(button: SyncButton) {
+  if (button.state === "ready") return html`${icon("sync")}<span>${syncButtonWords(button)}</span>`;
+  if (button.state !== "blocked") {
+    return html`<span class="sync-busy" data-testid="force-sync-loading">
+      ${icon("spinner")}${syncButtonWords(button)}
+    </span>`;
   }
+  const { what, why } = blockWords(button.block, serverNow.value);
+  return html`<span class="sync-blocked" data-testid="force-sync-blocked" title=${why}>
+    <span class="sync-what">${icon("warning")}<span>${what}</span></span>
+    <span class="visually-hidden">, </span><span class="sync-why tabular">${why}</span>
+  </span>`;
 }

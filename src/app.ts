@@ -2,10 +2,18 @@
 import { Hono } from "hono";
 import { accessRoutes } from "./access/routes.ts";
 import type { AppEnv } from "./app-env.ts";
+import { legacySyncRoutes } from "./entrances/legacy-sync.ts";
+import { opalStatusRoutes, opalTriggerRoutes } from "./entrances/opal.ts";
+import { orchestrationRoutes } from "./entrances/orchestration.ts";
+import { agentRoutes } from "./operations/agent-routes.ts";
+import { consistencyRoutes } from "./operations/consistency.ts";
 import { healthRoutes } from "./operations/health.ts";
 import { problemRoutes } from "./operations/problems.ts";
+import { reliabilityRoutes } from "./operations/reliability-routes.ts";
 import { onError, onNotFound, requestLine } from "./request.ts";
+import { scheduleRoutes } from "./schedules/routes.ts";
 import { syncRoutes, workflowStatusRoutes } from "./sync/routes.ts";
+import { replayRoutes } from "./webhooks/replay-routes.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 
 export const app = new Hono<AppEnv>()
@@ -17,4 +25,13 @@ export const app = new Hono<AppEnv>()
   .route("/api/webhooks", webhookRoutes)
   .route("/api/auth", accessRoutes)
   .route("/api/force-sync", syncRoutes)
-  .route("/api/opal/workflow-status", workflowStatusRoutes);
+  .route("/api/schedules", scheduleRoutes)
+  .route("/api/opal/workflow-status", workflowStatusRoutes)
+  .route("/api/opal/sync", legacySyncRoutes)
+  .route("/api/opal/trigger", opalTriggerRoutes)
+  .route("/api/opal/status", opalStatusRoutes)
+  .route("/api/orchestrations", orchestrationRoutes)
+  .route("/api/orchestrations", replayRoutes)
+  .route("/api/agents", agentRoutes)
+  .route("/api/reliability", reliabilityRoutes)
+  .route("/api/admin", consistencyRoutes);

@@ -167,7 +167,9 @@ function parseWorkspaceSecrets(json: string | undefined): ReadonlyMap<string, st
   }
   const result = workspaceSecrets.safeParse(value);
   if (!result.success) {
-    throw new ConfigurationError(result.error.issues.map((issue) => `OSA_WORKSPACE_SECRETS ${nameProblem(issue)}`));
+    // Without the names in it: whoever swaps a workspace and its secret would find the secret in the log.
+    const problems = result.error.issues.map(({ message }) => `OSA_WORKSPACE_SECRETS: ${message}`);
+    throw new ConfigurationError([...new Set(problems)]);
   }
   return new Map(Object.entries(result.data));
 }

@@ -1,13 +1,15 @@
 // OSA Edge: one force sync from click to result. Follow it by these names:
-//   1 click arrives            sync/routes.ts (trigger), after access/principal.ts
-//   2 may it run?              workspace/object.ts (requestSync) > lease.ts
+//   1 click arrives            sync/routes.ts (trigger) > starting.ts, after access/principal.ts
+//   2 may it run?              workspace/object.ts (requestSync) > starting.ts > guard.ts, order.ts, lease.ts
 //   3 say what happened        sync/object.ts (start) > run/decide.ts, journal.ts (append), run/reduce.ts
-//   4 call OPAL                sync/object.ts (alarm) > run/deadlines.ts > opal/client.ts > run/trigger.ts
+//   4 call OPAL                sync/object.ts (alarm) > run/deadlines.ts > workspace/guard.ts (leaveToCall) >
+//                              opal/client.ts > run/trigger.ts
 //   5 an agent reports         webhooks/routes.ts > receive.ts > signature.ts, normalise.ts > workspace/placing.ts (when
 //                              no id of ours is in it) > sync/object.ts (deliver) > run/deliver.ts
 //   6 tell everyone            platform/outbox.ts > sync/projection.ts (D1), workspace/object.ts (report)
 //   7 show it                  platform/live.ts > dashboard/live.ts > run/view.ts, the same in both places
-//   8 end it                   run/endings.ts on the last agent, a cancel or a deadline; the lease is released
+//   8 help it                  run/recovery.ts when an agent fails: an earlier result stands in, the agent runs again
+//   9 end it                   run/endings.ts on the last agent, a cancel or a deadline; the lease is released
 import { app } from "./app.ts";
 import type { Env } from "./env.ts";
 import { sweepWorkspaces } from "./workspace/sweep.ts";

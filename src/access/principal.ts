@@ -1,4 +1,4 @@
-// Who is asking. For now development's single operator, by key or by cookie; nobody else is anybody.
+// Who is asking. For now development's single administrator, by cookie, and an operator's key; nobody else is anybody.
 import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../app-env.ts";
@@ -7,9 +7,13 @@ import { now } from "../platform/clock.ts";
 import { refuse } from "../platform/refusal.ts";
 import { isSameText, openSession } from "./session.ts";
 
+/** An administrator may do all that an operator may. */
+export type Role = "operator" | "admin";
+
 export interface Principal {
   /** Name for audit and display. */
   readonly name: string;
+  readonly role: Role;
   readonly workspace: string;
   readonly by: "key" | "cookie";
 }
@@ -29,6 +33,14 @@ export const requirePrincipal = createMiddleware<AppEnv>(async function requireP
   return next();
 });
 
+/** Lets only administrators pass; put it after `requirePrincipal`. */
+export const requireAdmin = createMiddleware<AppEnv>(async function requireAdmin(c, next) {
+  const { role } = c.var.principal;
+  if (role === "admin") return next();
+  const members = { required_permissions: ["admin"], current_permissions: [role] };
+  return c.var.problem(refuse("access_denied", { detail: "Only an administrator may do this.", members }));
+});
+
 async function identify(
   env: Env,
   authorization: string | undefined,
@@ -38,11 +50,11 @@ async function identify(
   const key = /^Bearer ([^\s]+)$/i.exec(authorization ?? "")?.[1];
   if (key !== undefined) {
     const isKnown = development?.apiKey !== undefined && (await isSameText(key, development.apiKey));
-    return isKnown ? { name: "development key", workspace, by: "key" } : undefined;
+    return isKnown ? { name: "development key", role: "operator", workspace, by: "key" } : undefined;
   }
   if (cookie === undefined || sessionSecret === undefined || development === undefined) return undefined;
   const session = await openSession(cookie, sessionSecret, now());
-  return session && { name: session.subject, workspace, by: "cookie" };
+  return session && { name: session.subject, role: "admin", workspace, by: "cookie" };
 }
 
 /** Requests that only read may come from anywhere a browser sends the cookie; writes and sockets may not. */

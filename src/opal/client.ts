@@ -3,13 +3,18 @@ import { z } from "zod";
 import { parseRetryAfter } from "../platform/backoff.ts";
 import type { Command } from "../sync/run/commands.ts";
 import type { FailureClass } from "../sync/run/events.ts";
+import type { Client } from "../sync/run/request.ts";
 import { signBody } from "../webhooks/signature.ts";
+import type { AgentId } from "./agents.ts";
 
 /** The only workflow that may be started. */
 export const WORKFLOW_NAME = "strategy_workflow";
 
 /** The API's scopes in OPAL's words; a value not listed goes as it is. */
 const SCOPE_AT_OPAL: Readonly<Record<string, string>> = { quick: "priority_platforms", full: "all_platforms" };
+
+/** What an agent that took too long is asked for the second time. */
+const REDUCED_SCOPE = "priority_platforms";
 
 /** More of an answer than this is not read. */
 const ANSWER_LIMIT_BYTES = 64 * 1024;
@@ -20,19 +25,29 @@ export interface WorkflowCall {
   readonly signingSecret: string;
   readonly sessionId: string;
   readonly correlationId: string;
+  /** Every attempt of one start, and every attempt of one re-run, carries the same one. */
+  readonly idempotencyKey: string;
   readonly scope: string;
-  readonly client: { readonly name: string; readonly industry?: string | undefined };
-  readonly actor: string;
+  readonly client: Client;
+  readonly source: string;
+  readonly priority: string;
   readonly requestedAt: number;
   readonly attempt: number;
+  /** Run these agents only. Whether OPAL honours it is not known. */
+  readonly agentFilter: readonly AgentId[] | null;
+  /** The run or attempt that this repeats. */
+  readonly retryOf: string | null;
+  /** Ask for less, so that it may be ready in time. */
+  readonly isReduced: boolean;
+  readonly timeoutOverrideMs: number | null;
 }
 
 export type CallOutcome =
   | Extract<Command, { type: "call_answered" }>
-  | Omit<Extract<Command, { type: "call_failed" }>, "jitter">;
+  | Omit<Extract<Command, { type: "call_failed" }>, "jitter" | "credential">;
 
 /**
- * Never rejects: whatever happens is an outcome. Every attempt of one run carries the same Idempotency-Key, so that a
+ * Never rejects: whatever happens is an outcome. Every attempt of one start carries the same Idempotency-Key, so that a
  * call whose answer was lost cannot start a second workflow at an OPAL that honours it.
  */
 export async function startWorkflow(
@@ -55,7 +70,7 @@ export async function startWorkflow(
         "User-Agent": "OSA-Edge/1.0",
         Authorization: `Bearer ${call.bearerKey}`,
         "X-OSA-Signature": await signBody(body, call.signingSecret, now),
-        "Idempotency-Key": call.sessionId,
+        "Idempotency-Key": call.idempotencyKey,
         "X-Correlation-ID": call.correlationId,
         "X-Session-ID": call.sessionId,
         "X-Workflow-Name": WORKFLOW_NAME,
@@ -91,11 +106,14 @@ function workflowRequest(call: WorkflowCall, now: number) {
     timestamp: Math.floor(now / 1000),
     correlation_id: call.correlationId,
     input_data: {
-      client_name: call.client.name,
-      ...(call.client.industry ? { industry: call.client.industry } : {}),
-      triggered_by: "force_sync",
-      sync_scope: SCOPE_AT_OPAL[call.scope] ?? call.scope,
+      ...clientData(call.client),
+      triggered_by: call.source,
+      sync_scope: call.isReduced ? REDUCED_SCOPE : (SCOPE_AT_OPAL[call.scope] ?? call.scope),
       force_sync: true,
+      ...(call.agentFilter ? { agent_filter: call.agentFilter } : {}),
+      ...(call.retryOf ? { retry_of: call.retryOf } : {}),
+      ...(call.isReduced ? { reduced_scope: true } : {}),
+      ...(call.timeoutOverrideMs === null ? {} : { timeout_override_ms: call.timeoutOverrideMs }),
     },
     metadata: {
       correlation_id: call.correlationId,
@@ -103,8 +121,27 @@ function workflowRequest(call: WorkflowCall, now: number) {
       source_system: "OSA-Edge",
       trigger_timestamp: new Date(call.requestedAt).toISOString(),
       attempt: call.attempt,
+      priority: call.priority,
     },
   };
+}
+
+function clientData(client: Client) {
+  const { name, industry, companySize, timelinePreference, budgetRange } = client;
+  const given = {
+    client_name: name,
+    industry,
+    company_size: companySize,
+    current_capabilities: client.currentCapabilities,
+    business_objectives: client.businessObjectives,
+    additional_marketing_technology: client.additionalMarketingTechnology,
+    timeline_preference: timelinePreference,
+    budget_range: budgetRange,
+    recipients: client.recipients,
+    constraints: client.constraints,
+    focus_areas: client.focusAreas,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function failureOf(status: number): FailureClass {

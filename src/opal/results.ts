@@ -1,5 +1,6 @@
 // What an agent hands over, in the two families OPAL is known to use. Checked softly: what nobody knows is kept and marked.
 import { z } from "zod";
+import type { AgentId } from "./agents.ts";
 
 const text = z.string();
 const share = z.number().min(0).max(100);
@@ -27,6 +28,31 @@ const executionResults = z.looseObject({
   insights: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional(),
 });
 
+/** Fields of the older family that belong to one agent: one of them is enough to know the result by. */
+const OWN_FIELDS: Readonly<Record<AgentId, readonly string[]>> = {
+  integration_health: ["integration_status", "performance_metrics", "health_recommendations"],
+  content_review: [
+    "content_quality_score",
+    "seo_optimization_score",
+    "readability_score",
+    "optimization_opportunities",
+  ],
+  geo_audit: ["geographic_performance", "underperforming_regions", "growth_opportunities", "regional_preferences"],
+  audience_suggester: ["audience_segments", "suggested_segments", "lookalike_opportunities", "behavioral_patterns"],
+  experiment_blueprinter: ["experiment_proposals", "testing_roadmap", "statistical_power_analysis"],
+  personalization_idea_generator: ["personalization_strategies", "content_variations", "real_time_triggers"],
+  customer_journey: ["journey_stages", "cross_channel_insights", "journey_optimizations", "behavioral_flows"],
+  roadmap_generator: ["implementation_phases", "timeline_milestones", "risk_assessment", "resource_allocation"],
+  cmp_organizer: ["campaign_workflows", "process_improvements", "automation_opportunities", "workflow_dependencies"],
+};
+
+/** The older family without its common base. */
+const ownResults = z.looseObject({
+  confidence_score: share.optional(),
+  recommendations: z.array(z.unknown()).default([]),
+  insights: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional(),
+});
+
 export type ResultFamily = "shared" | "execution_results" | "unrecognised" | "none";
 
 export interface RecognisedOutput {
@@ -38,7 +64,7 @@ export interface RecognisedOutput {
 }
 
 /** No output at all is family `none`: the agent said that it is done, and nothing else. */
-export function recogniseOutput(output: unknown): RecognisedOutput {
+export function recogniseOutput(output: unknown, agentId: AgentId): RecognisedOutput {
   if (output === undefined || output === null || (typeof output === "object" && Object.keys(output).length === 0)) {
     return { family: "none", confidence: null, insights: 0, recommendations: 0 };
   }
@@ -50,16 +76,25 @@ export function recogniseOutput(output: unknown): RecognisedOutput {
     return { family: "shared", confidence, insights: insights.length, recommendations: opportunities.length };
   }
   const older = executionResults.safeParse(output);
-  if (older.success) {
-    const { insights, recommendations, confidence_score } = older.data;
-    return {
-      family: "execution_results",
-      confidence: normaliseConfidence(confidence_score),
-      insights: Array.isArray(insights) ? insights.length : Object.keys(insights ?? {}).length,
-      recommendations: recommendations.length,
-    };
-  }
+  if (older.success) return olderFamily(older.data);
+  const own = hasOwnField(output, agentId) ? ownResults.safeParse(output) : undefined;
+  if (own?.success) return olderFamily(own.data);
   return { family: "unrecognised", confidence: null, insights: 0, recommendations: 0 };
+}
+
+function olderFamily({ insights, recommendations, confidence_score }: z.infer<typeof ownResults>): RecognisedOutput {
+  return {
+    family: "execution_results",
+    confidence: normaliseConfidence(confidence_score),
+    insights: Array.isArray(insights) ? insights.length : Object.keys(insights ?? {}).length,
+    recommendations: recommendations.length,
+  };
+}
+
+function hasOwnField(output: unknown, agentId: AgentId): boolean {
+  return (
+    typeof output === "object" && output !== null && OWN_FIELDS[agentId].some((field) => Object.hasOwn(output, field))
+  );
 }
 
 /** OPAL's agents say 0 to 100, its envelopes 0 to 1; anything else is no confidence. */
@@ -99,6 +134,8 @@ export function summariseResult(result: StoredResult): ResultSummary {
   }
   const older = executionResults.safeParse(result.output);
   if (older.success) return { headline: shorten(older.data.summary), metrics: numbersOf(older.data) };
+  if (result.family === "execution_results")
+    return { headline: "Result without a summary.", metrics: numbersIn(result) };
   if (result.output_omitted)
     return { headline: "The result is too large to be shown; its delivery holds it.", metrics: [] };
   if (result.error !== null) return { headline: shorten(result.error), metrics: [] };
@@ -115,6 +152,11 @@ function numbersOf(output: Record<string, unknown>): { label: string; value: str
     .filter((entry): entry is [string, number] => typeof entry[1] === "number" && entry[0] !== "confidence_score")
     .slice(0, METRICS)
     .map(([name, value]) => ({ label: shorten(name.replaceAll("_", " ")), value: String(value) }));
+}
+
+function numbersIn({ output }: StoredResult): { label: string; value: string }[] {
+  const own = ownResults.safeParse(output);
+  return own.success ? numbersOf(own.data) : [];
 }
 
 function shorten(long: string): string {

@@ -28,7 +28,7 @@ export async function readBytes(request: Request, limitBytes: number): Promise<R
   let total = 0;
   const reader = request.body?.getReader();
   if (reader === undefined) return { ok: true, bytes: new Uint8Array() };
-  let timer: number | null = null;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const timeout = new Promise<"timeout">((resolve) => {
     timer = setTimeout(() => resolve("timeout"), READ_LIMIT_MS);
   });

@@ -33,6 +33,12 @@ export const REFUSALS = {
     title: "The request came from another site",
     explanation: "Requests that use the session cookie must come from the dashboard's own origin.",
   },
+  access_denied: {
+    status: 403,
+    word: "access_denied",
+    title: "This needs another role",
+    explanation: "You are known, but your role may not do this. `required_permissions` names what is missing.",
+  },
   workflow_not_allowed: {
     status: 403,
     word: "access_denied",
@@ -70,6 +76,52 @@ export const REFUSALS = {
     title: "The run has already ended",
     explanation: "A run that has ended cannot be cancelled. `state` tells how it ended.",
   },
+  nothing_to_retry: {
+    status: 409,
+    word: "conflict",
+    title: "There is nothing to run again",
+    explanation:
+      "The run has no failed agent, is still under way, or was not started by us. `detail` says which; nothing was changed.",
+  },
+  not_resumable: {
+    status: 409,
+    word: "conflict",
+    title: "This run cannot be resumed",
+    explanation: "Only a run that a refused credential stopped can be resumed. Any other one can be retried.",
+  },
+  credential_unchanged: {
+    status: 409,
+    word: "conflict",
+    title: "The refused credential is still the same",
+    explanation:
+      "The credential that OPAL refused has not been changed since, so OPAL would refuse it again. Change it, or send `credential_confirmed: true` if it was made valid on the other side.",
+  },
+  queue_full: {
+    status: 409,
+    word: "conflict",
+    title: "Another run is waiting already",
+    explanation: "One run may wait for its turn. `queued_session` names it; withdraw it or try again later.",
+  },
+  idempotency_key_in_flight: {
+    status: 409,
+    word: "conflict",
+    title: "The same request is being worked on",
+    explanation:
+      "A request with this Idempotency-Key has not been answered yet. Send it again after `Retry-After` seconds.",
+  },
+  schedule_limit: {
+    status: 409,
+    word: "conflict",
+    title: "There are too many schedules",
+    explanation: "A workspace has room for 50 schedules. Delete one that is no longer needed.",
+  },
+  delivery_expired: {
+    status: 410,
+    word: "gone",
+    title: "The stored deliveries are gone",
+    explanation:
+      "Bodies of deliveries are kept for a limited time. `detail` names the first delivery that is gone and its date.",
+  },
   payload_too_large: {
     status: 413,
     word: "validation_failed",
@@ -99,7 +151,7 @@ export const REFUSALS = {
     word: "Configuration Error",
     title: "The service is not configured correctly",
     explanation:
-      "A setting is missing, too short or still a placeholder. The log names the setting; nothing was sent to OPAL.",
+      "Environment validation failed: a setting is missing, too short or still a placeholder. The log names the setting; nothing was sent to OPAL.",
   },
   internal_server_error: {
     status: 500,
@@ -107,6 +159,20 @@ export const REFUSALS = {
     title: "Something went wrong on our side",
     explanation:
       "The details are in the log under the request id. Repeating the request is safe where it carries an idempotency key.",
+  },
+  breaker_open: {
+    status: 503,
+    word: "service_unavailable",
+    title: "OPAL is not answering",
+    explanation:
+      "The last calls to OPAL failed, so new runs are refused until it has been tried again. Nothing was sent to OPAL; try again after `Retry-After` seconds.",
+  },
+  triggering_disabled: {
+    status: 503,
+    word: "service_unavailable",
+    title: "Force sync is switched off",
+    explanation:
+      "An administrator has switched all triggering off. `disabled_by`, `disabled_at` and `reason` say who, when and why.",
   },
   service_unavailable: {
     status: 503,

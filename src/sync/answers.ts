@@ -1,9 +1,12 @@
 // Runs in the API's words: what the force sync and workflow status endpoints answer. Inside we have our own.
 
 import { runIdsFrom } from "../platform/ids.ts";
-import type { HeldDelivery } from "../workspace/overview.ts";
+import { estimateAnswer } from "../workspace/estimate-answers.ts";
+import type { GrantedSync } from "../workspace/granted.ts";
+import type { Expected } from "../workspace/learn.ts";
+import type { HeldDelivery, QueuedSync } from "../workspace/overview.ts";
 import { pollingAdvice } from "./run/progress.ts";
-import { describeFailure, type RunView } from "./run/view.ts";
+import { type AgentView, describeFailure, type RunView } from "./run/view.ts";
 import type { workflowExecutions } from "./tables.ts";
 
 const SYNC_POLL_MS = 2_000;
@@ -27,35 +30,84 @@ export function statusUrl(sessionId: string): string {
   return `/api/force-sync/status/${sessionId}`;
 }
 
-/** The trigger: the session is durable and OPAL is about to be called. Says nothing about OPAL. */
-export function triggerAnswer(run: RunView) {
-  return {
-    success: true as const,
-    message: "Force sync started; follow its status for the outcome.",
-    ...identity(run),
-    ...outcome(run),
-    polling_url: statusUrl(run.sessionId),
-    status_url: statusUrl(run.sessionId),
-    live_url: `/api/force-sync/live/${run.sessionId}`,
-  };
-}
-
-/** The trigger, while the session has not confirmed its start. */
-export function grantedAnswer(sessionId: string, { detail }: { readonly detail?: string }) {
+/** The trigger: the run is granted, or waits for its turn. Says nothing about OPAL, and says the same when repeated. */
+export function triggerAnswer(sync: GrantedSync) {
+  const { sessionId } = sync;
   const ids = runIdsFrom(sessionId);
+  const isQueued = sync.outcome === "queued";
   return {
     success: true as const,
-    message: detail ?? "The run is granted and about to start.",
+    message: isQueued
+      ? "Another run has to end first; this one starts by itself then."
+      : "Force sync started; follow its status for the outcome.",
     session_id: sessionId,
     correlation_id: ids?.correlationId ?? null,
     workflow_id: ids?.workflowId ?? null,
     status: "initiated" as const,
-    state: "requested" as const,
+    state: isQueued ? ("queued" as const) : ("requested" as const),
+    reason: null,
     progress: 0,
+    sync_scope: sync.scope,
+    expected_agents: sync.expectedAgents,
+    attempt: sync.attempt,
+    retry_of: sync.retryOf,
+    cancelled_session: sync.cancelled,
+    ...estimateAnswer(sync.estimate, sync.record),
+    created_at: iso(sync.at),
+    updated_at: iso(sync.at),
+    completed_at: null,
     polling_url: statusUrl(sessionId),
     status_url: statusUrl(sessionId),
     live_url: `/api/force-sync/live/${sessionId}`,
   };
+}
+
+/** Agents of a run under way run once more. */
+export function rerunAnswer(sync: GrantedSync) {
+  const { sessionId } = sync;
+  const ids = runIdsFrom(sessionId);
+  return {
+    success: true as const,
+    message: "These agents run once more within the same run.",
+    session_id: sessionId,
+    correlation_id: ids?.correlationId ?? null,
+    workflow_id: ids?.workflowId ?? null,
+    status: "in_progress" as const,
+    state: "running" as const,
+    rerun_agents: sync.expectedAgents,
+    created_at: iso(sync.at),
+    status_url: statusUrl(sessionId),
+  };
+}
+
+/** Status of a run that has not begun. */
+export function queuedAnswer(queued: QueuedSync, holder: string | null) {
+  const ids = runIdsFrom(queued.sessionId);
+  return {
+    success: true as const,
+    session_id: queued.sessionId,
+    correlation_id: ids?.correlationId ?? null,
+    workflow_id: ids?.workflowId ?? null,
+    status: "initiated" as const,
+    state: "queued" as const,
+    reason: null,
+    message: "Waiting for another run to end.",
+    progress: 0,
+    sync_scope: queued.scope,
+    triggered_by: queued.actor,
+    waiting_for: holder,
+    created_at: iso(queued.queuedAt),
+    expires_at: iso(queued.expiresAt),
+    polling: pollingAdvice(false, SYNC_POLL_MS),
+  };
+}
+
+/** A run that was withdrawn before it had begun. */
+export function withdrawnAnswer(queued: QueuedSync) {
+  const { polling: _polling, ...answer } = queuedAnswer(queued, null);
+  const message = "The run was withdrawn before it had begun.";
+  const outcome = { status: "failed" as const, state: "cancelled" as const, cancelled: true as const };
+  return { ...answer, ...outcome, confirmed: true, message };
 }
 
 /** Deliveries that came again, and those that shared their dedup key with another body; the latter are processed too. */
@@ -65,16 +117,17 @@ export interface Repeats {
 }
 
 /** Status. */
-export function statusAnswer(run: RunView, repeats: Repeats) {
+export function statusAnswer(run: RunView, repeats: Repeats, expected?: Expected) {
   return {
     success: true as const,
     ...identity(run),
     ...outcome(run),
     message: run.message,
     ...(run.status === "failed" || run.status === "timed_out" ? { error: run.message } : {}),
-    retry_attempts: Math.max(0, run.attempts.length - 1),
-    attempts: run.attempts.map((attempt) => ({
+    retry_attempts: Math.max(0, run.attempts.filter((attempt) => attempt.rerun === null).length - 1),
+    attempts: run.attempts.map((attempt, index) => ({
       attempt: attempt.attempt,
+      purpose: attempt.rerun === null ? "start" : `rerun ${attempt.rerun}`,
       state: attempt.state,
       started_at: iso(attempt.startedAt),
       ended_at: attempt.state === "calling" ? null : iso(attempt.endedAt),
@@ -82,6 +135,8 @@ export function statusAnswer(run: RunView, repeats: Repeats) {
       reason: attempt.state === "failed" ? describeFailure(attempt.failure, attempt.httpStatus) : null,
       error_class: attempt.state === "failed" ? attempt.failure : null,
       next_attempt_at: attempt.state === "failed" ? iso(attempt.retryAt) : null,
+      /** How long was waited before this attempt. */
+      waited_ms: waitedMs(run.attempts, index),
     })),
     attempts_allowed: run.attemptsAllowed,
     next_attempt_at: iso(run.nextAttemptAt),
@@ -100,7 +155,64 @@ export function statusAnswer(run: RunView, repeats: Repeats) {
       quarantined: agent.isQuarantined,
       reason: agent.reason,
       result_url: agent.resultId === null ? null : resultUrl(run.sessionId, agent.id),
+      fallback: fallbackAnswer(agent),
+      attempts: 1 + agent.reruns,
+      retry_count: agent.reruns,
+      max_retries: agent.rerunsAllowed,
+      timeout_ms: agent.limitMs,
+      execution_time_ms: agent.startedAt !== null && agent.endedAt !== null ? agent.endedAt - agent.startedAt : null,
+      success_at: agent.state === "completed" ? iso(agent.endedAt) : null,
     })),
+    reruns: run.reruns.map((rerun) => ({
+      rerun: rerun.rerun,
+      agents: rerun.agents,
+      because: rerun.because,
+      asked_for_by: rerun.actor,
+      reduced_scope: rerun.isReduced,
+      requested_at: iso(rerun.requestedAt),
+      accepted_at: iso(rerun.acceptedAt),
+      opal_workflow_id: rerun.remoteId,
+      over: rerun.isOver,
+    })),
+    waiting: run.postponed && { because: run.postponed.because, until: iso(run.postponed.until) },
+    escalations: run.escalations.map(({ because, agentId, count, at }) => ({
+      because,
+      agent_id: agentId,
+      count,
+      at: iso(at),
+    })),
+    credential_refused: run.credential && {
+      credential: run.credential.credential,
+      http_status: run.credential.httpStatus,
+      agent_id: run.credential.agentId,
+      at: iso(run.credential.at),
+    },
+    can_retry: run.isRetriable,
+    can_resume: run.isResumable,
+    attempt: run.lineage?.attempt ?? 1,
+    retry_of: run.lineage?.retryOf ?? null,
+    root_session_id: run.lineage?.rootId ?? run.sessionId,
+    retried_as: run.retriedAs.map(({ sessionId, attempt, how, actor, at }) => ({
+      session_id: sessionId,
+      attempt,
+      how,
+      by: actor,
+      at: iso(at),
+      status_url: statusUrl(sessionId),
+    })),
+    carried_over: run.carriedOver.map(({ agentId, sessionId, result, at }) => ({
+      agent_id: agentId,
+      from_session_id: sessionId,
+      confidence_score: result.confidence,
+      result_at: iso(at),
+      result_url: resultUrl(sessionId, agentId),
+    })),
+    agent_filter: run.agentFilter,
+    timeout_override_ms: run.timeoutOverrideMs,
+    trigger_source: run.source,
+    priority: run.priority,
+    total_runtime_ms: run.endedAt === null ? null : run.endedAt - run.requestedAt,
+    seq: run.seq,
     completed_agents: run.completedAgents,
     expected_agents: run.expectedAgents,
     sync_scope: run.scope,
@@ -116,7 +228,28 @@ export function statusAnswer(run: RunView, repeats: Repeats) {
     late_results: run.attachedResults,
     deliveries: { ...run.deliveries, duplicate: repeats.duplicates, dedup_conflict: repeats.conflicts },
     polling: pollingAdvice(run.isOver, SYNC_POLL_MS),
+    ...(expected ? estimateAnswer(expected.estimate, expected.record) : {}),
   };
+}
+
+/** A result of another run, said to be one wherever it is shown. */
+function fallbackAnswer({ id, fallback }: AgentView) {
+  if (fallback === null) return null;
+  const { method, fromSessionId, result, resultAt } = fallback;
+  return {
+    method,
+    cached: true as const,
+    from_session_id: fromSessionId,
+    confidence_score: result.confidence,
+    result_at: iso(resultAt),
+    result_url: resultUrl(fromSessionId, id),
+  };
+}
+
+function waitedMs(attempts: RunView["attempts"], index: number): number | null {
+  const attempt = attempts[index];
+  const before = attempts.slice(0, index).findLast((earlier) => earlier.rerun === attempt?.rerun);
+  return attempt && before && before.state !== "calling" ? attempt.startedAt - before.endedAt : null;
 }
 
 /** What is known of OPAL's side, in the API's words; null until OPAL has accepted the run. */
@@ -136,6 +269,21 @@ export function cancelAnswer(run: RunView, isConfirmed: boolean) {
     message: isConfirmed ? "The run is cancelled." : "The run is being cancelled; a call to OPAL is still ending.",
     ...identity(run),
     ...outcome(run),
+  };
+}
+
+/** Workflow status of a run that has not begun. */
+export function queuedWorkflowAnswer(queued: QueuedSync, askedFor: string) {
+  const answer = queuedAnswer(queued, null);
+  return {
+    ...answer,
+    workflow_id: askedFor,
+    internal_workflow_id: answer.workflow_id,
+    opal_workflow_id: null,
+    polling: {
+      ...pollingAdvice(false, WORKFLOW_POLL_MS),
+      next_poll_url: `/api/opal/workflow-status/${encodeURIComponent(askedFor)}`,
+    },
   };
 }
 

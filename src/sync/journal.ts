@@ -26,6 +26,8 @@ const MIGRATIONS: readonly Migration[] = [
       ...OUTBOX_TABLES,
     ],
   },
+  // Logs may now hold events that older code cannot read, so it must not try.
+  { version: 2, floor: 2, statements: [] },
 ];
 
 const eventRow = z.object({ data: z.string() }).transform((row) => runEvent.parse(JSON.parse(row.data)));
@@ -123,7 +125,12 @@ export class Journal {
       incoming.repeats,
     );
     storeBody(this.#sql, deliveryId, incoming.raw);
-    for (const result of incoming.results) storeBody(this.#sql, result.bodyId, result.bytes);
+    this.keepResults(incoming.results);
+  }
+
+  /** Call inside the transaction that appends the events that refer to them. */
+  keepResults(results: IncomingDelivery["results"]): void {
+    for (const result of results) storeBody(this.#sql, result.bodyId, result.bytes);
   }
 
   /** Deliveries that came again, and deliveries that shared their key with another body. */

@@ -4,6 +4,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { type Env, type Settings, settingsFrom } from "../env.ts";
+import type { AgentId } from "../opal/agents.ts";
 import { startWorkflow } from "../opal/client.ts";
 import { armAlarm, armSafety } from "../platform/alarm.ts";
 import { now } from "../platform/clock.ts";
@@ -21,17 +22,25 @@ import { describeError, log } from "../platform/log.ts";
 import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
 import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
-import { sleep } from "../platform/wait.ts";
+import { sleep, withinLimit } from "../platform/wait.ts";
+import type { Workspace } from "../workspace/object.ts";
+import { callFor, opalCredential } from "./calling.ts";
+import { compareReadModel, isSameJson, type RowDifference } from "./check.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
 import { Journal } from "./journal.ts";
 import { project, withinBudget } from "./projection.ts";
 import { type RunReport, reportOf } from "./report.ts";
-import type { Command } from "./run/commands.ts";
-import { nextWakeUp } from "./run/deadlines.ts";
+import { type Checkpoint, checkpointOf } from "./run/checkpoint.ts";
+import type { Command, Reprocessing } from "./run/commands.ts";
+import { dueAttempt, nextWakeUp } from "./run/deadlines.ts";
 import { decide } from "./run/decide.ts";
 import type { Decision } from "./run/draft.ts";
-import type { RunEvent, RunRequest } from "./run/events.ts";
-import { isEnded, type KnownRun, openAttempt, type Run } from "./run/state.ts";
+import type { PostponedBecause, RunEvent } from "./run/events.ts";
+import { isSameReading, readingOf } from "./run/reading.ts";
+import { fold } from "./run/reduce.ts";
+import type { RunRequest } from "./run/request.ts";
+import { isEnded, type KnownRun, type Run } from "./run/state.ts";
+import { type StoredDelivery, storedDeliveries } from "./stored.ts";
 
 const TO_D1 = "d1";
 const TO_WORKSPACE = "workspace";
@@ -39,7 +48,17 @@ const TO_WORKSPACE = "workspace";
 /** How long a cancel waits for the aborted call to end before it answers "not confirmed yet", in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
+/** A workspace that does not answer in this time is asked again after the other, in ms. */
+const LEAVE_LIMIT_MS = 5_000;
+const ASK_AGAIN_MS = 2_000;
+
 export type CancelOutcome = { readonly ok: true; readonly run: KnownRun; readonly isConfirmed: boolean } | Refusal;
+export type ChangeOutcome = { readonly ok: true; readonly run: KnownRun } | Refusal;
+
+/** Whether a call to OPAL may be made now. */
+export type Leave =
+  | { readonly granted: true }
+  | { readonly granted: false; readonly because: PostponedBecause; readonly retryAt: number };
 
 export class SyncSession extends DurableObject<Env> {
   readonly #journal: Journal;
@@ -54,10 +73,10 @@ export class SyncSession extends DurableObject<Env> {
     this.#run = this.#journal.load();
   }
 
-  /** Begins the run; a second call with the same request changes nothing. */
-  async start(request: RunRequest): Promise<RunReport | undefined> {
+  /** Begins the run; a second call with the same request changes nothing. One that was withdrawn ends at once. */
+  async start(request: RunRequest, withdrawnBy: string | null): Promise<RunReport | undefined> {
     this.#journal.create();
-    this.#change({ type: "start", request });
+    this.#change({ type: "start", request, withdrawnBy });
     return this.#moved();
   }
 
@@ -102,6 +121,23 @@ export class SyncSession extends DurableObject<Env> {
     return run.status === "absent" ? refuse("session_not_found") : { ok: true, run, isConfirmed: isEnded(run) };
   }
 
+  /** Runs agents once more within this run; without a list, all that gave no result so far. */
+  async rerun(agents: readonly AgentId[] | null, actor: string): Promise<ChangeOutcome> {
+    return this.#changeAndShow({ type: "rerun", agents, actor });
+  }
+
+  /** Notes which run repeats this one. */
+  async markRetried(bySessionId: string, attempt: number, how: "retry" | "resume", actor: string): Promise<void> {
+    this.#change({ type: "mark_retried", bySessionId, attempt, how, actor });
+    await this.#moved();
+  }
+
+  /** What another attempt can build on. Undefined when no run was ever started here. */
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    await this.#moved();
+    return this.#run.status === "absent" ? undefined : checkpointOf(this.#run);
+  }
+
   /** Whether a workflow id that nobody knows, first heard of at `since`, is this run's: only while it has none. */
   async claimRemote(remoteId: string, since: number): Promise<boolean> {
     this.#change({ type: "claim_remote", remoteId, since });
@@ -124,6 +160,58 @@ export class SyncSession extends DurableObject<Env> {
   async events(afterSeq: number, limit: number): Promise<RunEvent[]> {
     if (this.#run.status === "absent") return [];
     return this.#journal.eventsAfter(afterSeq, limit);
+  }
+
+  /** The run as it was after event `seq`; undefined when the log does not reach that far. */
+  async stateAt(seq: number): Promise<KnownRun | undefined> {
+    const events = this.#run.status === "absent" ? [] : this.#journal.eventsAfter(0, seq);
+    if (events.length < seq) return undefined;
+    const run = fold(events);
+    return run.status === "absent" ? undefined : run;
+  }
+
+  /** The deliveries in the log, in order, with how each was read last. */
+  async deliveries(): Promise<StoredDelivery[]> {
+    return this.#run.status === "absent" ? [] : storedDeliveries(this.#journal.eventsAfter(0));
+  }
+
+  /** What reading these deliveries anew leads to; with `isDryRun` nothing is written. */
+  async reprocess(
+    deliveries: readonly Reprocessing[],
+    results: IncomingDelivery["results"],
+    { actor, isDryRun }: { readonly actor: string; readonly isDryRun: boolean },
+  ): Promise<{ readonly events: readonly RunEvent[]; readonly run: KnownRun } | Refusal> {
+    const stored = new Map((await this.deliveries()).map((delivery) => [delivery.deliveryId, delivery.reading]));
+    // Whoever asks looked at the log before: what another one has read like this meanwhile is left out.
+    const news = deliveries.filter(({ deliveryId, reports }) => {
+      const reading = stored.get(deliveryId);
+      return reading === null || (reading !== undefined && !isSameReading(reading, readingOf(reports)));
+    });
+    const named = new Set(
+      news.flatMap(({ reports }) => reports.map((said) => said.about === "agent" && said.result.bodyId)),
+    );
+    const command = { type: "reprocess", deliveries: news, actor } as const;
+    const decision = isDryRun
+      ? decide(this.#run, command, now())
+      : this.#change(command, () => this.#journal.keepResults(results.filter(({ bodyId }) => named.has(bodyId))));
+    if (!decision.ok) return decision;
+    await this.#moved();
+    return decision.run.status === "absent"
+      ? refuse("session_not_found")
+      : { events: decision.events, run: decision.run };
+  }
+
+  /** Compares the stored state with the log, and D1 with both. Rejects when D1 does not answer. */
+  async check(): Promise<{
+    readonly isStateFold: boolean;
+    readonly rows: number;
+    readonly differences: RowDifference[];
+  }> {
+    const events = this.#run.status === "absent" ? [] : this.#journal.eventsAfter(0);
+    const folded = fold(events);
+    const isStateFold = isSameJson(folded, this.#run);
+    if (folded.status === "absent") return { isStateFold, rows: 0, differences: [] };
+    return { isStateFold, ...(await compareReadModel(drizzle(this.env.DB), folded, events, this.#journal)) };
   }
 
   /** A stored body in its parts; empty when there is none of this name. */
@@ -152,9 +240,7 @@ export class SyncSession extends DurableObject<Env> {
     try {
       await armSafety(this.ctx.storage, startedAt);
       await this.#moved();
-      this.#change({ type: "begin_attempt" });
-      if (this.#run.status !== "absent" && openAttempt(this.#run) && this.#call === undefined)
-        await this.#callOpal(this.#run);
+      await this.#makeDueCall();
       closeStalled(this.ctx, now());
       await this.#moved();
       this.#log("info", "alarm", { duration_ms: now() - startedAt });
@@ -162,6 +248,13 @@ export class SyncSession extends DurableObject<Env> {
       // An alarm that throws is given up by the platform after a few tries; the safety alarm is armed already.
       this.#log("error", "alarm_failed", { error: describeError(error), duration_ms: now() - startedAt });
     }
+  }
+
+  async #changeAndShow(command: Command): Promise<ChangeOutcome> {
+    const decision = this.#change(command);
+    if (!decision.ok) return decision;
+    await this.#moved();
+    return this.#run.status === "absent" ? refuse("session_not_found") : { ok: true, run: this.#run };
   }
 
   /** Decides, and writes the events, what belongs beside them and what others must hear of them, in one transaction. */
@@ -198,6 +291,34 @@ export class SyncSession extends DurableObject<Env> {
     );
   }
 
+  /** Asks for leave first: whatever happens meanwhile, only a call that is still due then is begun. */
+  async #makeDueCall(): Promise<void> {
+    const run = this.#run;
+    if (run.status === "absent" || this.#call !== undefined || dueAttempt(run, now()) === undefined) return;
+    const leave = await this.#askLeave(run);
+    if (!leave.granted) {
+      this.#change({ type: "postpone", until: leave.retryAt, because: leave.because });
+      return;
+    }
+    const begun = this.#change({ type: "begin_attempt" });
+    // Another alarm may have begun the call while this one asked for leave.
+    if (begun.ok && begun.events.length > 0 && begun.run.status !== "absent") await this.#callOpal(begun.run);
+  }
+
+  async #askLeave(run: KnownRun): Promise<Leave> {
+    const { sessionId, limits } = run.request;
+    const at = now();
+    try {
+      const asked: Promise<Leave> = this.#workspace(run).leaveToCall(sessionId, run.attempts.length + 1, limits.callMs);
+      const answer = await withinLimit(asked, LEAVE_LIMIT_MS);
+      // A wait that is over already would be asked for again at once, and again.
+      return answer.granted ? answer : { ...answer, retryAt: Math.max(answer.retryAt, now() + 1) };
+    } catch (error) {
+      this.#log("warn", "leave_unknown", { error: describeError(error) });
+      return { granted: false, because: "workspace_unreachable", retryAt: at + LEAVE_LIMIT_MS + ASK_AGAIN_MS };
+    }
+  }
+
   async #callOpal(run: KnownRun): Promise<void> {
     const cancel = new AbortController();
     // Forgotten and recorded in one step, so that nobody can take the call for interrupted in between.
@@ -216,30 +337,22 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   async #startWorkflow(run: KnownRun, cancelled: AbortSignal): Promise<Command> {
-    const { workspace, sessionId, correlationId, scope, client, actor, limits } = run.request;
     const settings = this.#settings();
-    const signingSecret = settings?.webhookSecrets(workspace)?.[0]?.value;
-    if (settings === undefined || signingSecret === undefined) {
-      return { type: "call_failed", failure: "not_configured", httpStatus: null, retryAfterMs: 0, jitter: 0 };
+    const call = settings && callFor(run, settings);
+    if (settings === undefined || call === undefined) {
+      const nothing = { httpStatus: null, retryAfterMs: 0, credential: null, jitter: 0 };
+      return { type: "call_failed", failure: "not_configured", ...nothing };
     }
     const startedAt = now();
-    const attempt = run.attempts.length;
-    const outcome = await startWorkflow(
-      {
-        ...{ url: settings.opal.url, bearerKey: settings.opal.bearerKey, signingSecret },
-        ...{ sessionId, correlationId, scope, client, actor, requestedAt: run.requestedAt, attempt },
-      },
-      startedAt,
-      limits.callMs,
-      cancelled,
-    );
+    const outcome = await startWorkflow(call, startedAt, run.request.limits.callMs, cancelled);
     this.#log("info", "opal_called", {
-      attempt,
+      attempt: call.attempt,
       outcome: outcome.type === "call_answered" ? "accepted" : outcome.failure,
       http_status: outcome.httpStatus,
       duration_ms: now() - startedAt,
     });
-    return outcome.type === "call_answered" ? outcome : { ...outcome, jitter: random() };
+    if (outcome.type === "call_answered") return outcome;
+    return { ...outcome, credential: await opalCredential(settings), jitter: random() };
   }
 
   #settings(): Settings | undefined {
@@ -292,9 +405,12 @@ export class SyncSession extends DurableObject<Env> {
       await project(drizzle(this.env.DB), run, events, this.#journal);
       return events.length;
     }
-    const { workspace } = run.request;
-    await this.env.WORKSPACE.getByName(objectName(workspace, "workspace")).report(reportOf(run, this.#isSettled()));
+    await this.#workspace(run).report(reportOf(run, this.#isSettled()));
     return messages.length;
+  }
+
+  #workspace(run: KnownRun): DurableObjectStub<Workspace> {
+    return this.env.WORKSPACE.getByName(objectName(run.request.workspace, "workspace"));
   }
 
   #numberedLog(): NumberedLog {

@@ -1,13 +1,22 @@
 // Outbox > D1. Every statement is guarded by sequence or by key, so a batch written twice or late changes nothing.
-import { getTableColumns, type SQL, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
-import { objectName } from "../platform/ids.ts";
-import { answerCode } from "./delivery.ts";
+import {
+  agentRows,
+  bodyOf,
+  bodyRows,
+  cursorRow,
+  deliveryRows,
+  eventRows,
+  executionRow,
+  type ProjectionSource,
+  readAgain,
+  workspaceRow,
+} from "./rows.ts";
 import type { RunEvent } from "./run/events.ts";
-import { isEnded, type KnownRun } from "./run/state.ts";
-import { type AgentView, describeFailure, type RunView, viewRun } from "./run/view.ts";
+import type { KnownRun } from "./run/state.ts";
 import {
   agentExecutions,
   bodies,
@@ -23,12 +32,6 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 /** D1 allows 100 bound parameters a statement. */
 const MAX_PARAMETERS = 100;
 
-/** What the projection reads of the session's journal. */
-export interface ProjectionSource {
-  readonly bodyParts: (bodyId: string) => readonly ArrayBuffer[];
-  readonly dedupKeyOf: (deliveryId: string) => string | undefined;
-}
-
 type Statement = BatchItem<"sqlite">;
 
 /** Bytes of bodies written to D1 in one go; more wait for the next, so that a delivery ends in time. */
@@ -38,51 +41,52 @@ const BODY_BUDGET_BYTES = 16 * 1024 * 1024;
 export function withinBudget(events: readonly RunEvent[]): readonly RunEvent[] {
   let bytes = 0;
   const firstOver = events.findIndex((event) => {
-    bytes += bytesOf(event);
+    bytes += bodyOf(event)?.bytes ?? 0;
     return bytes > BODY_BUDGET_BYTES;
   });
   return firstOver === -1 ? events : events.slice(0, Math.max(1, firstOver));
 }
 
-function bytesOf(event: RunEvent): number {
-  if (event.type === "delivery_recorded") return event.bytes;
-  return "result" in event ? event.result.bytes : 0;
-}
-
-/** Writes the events, what they brought with them and the run as it is now. Rejects when D1 does not take it. */
+/**
+ * Writes the events, what they brought with them and the run as it is now. Events arrive in the log's order, any of
+ * them more than once. Rejects when D1 does not take it.
+ */
 export async function project(
   db: DrizzleD1Database,
   run: KnownRun,
   events: readonly RunEvent[],
   source: ProjectionSource,
 ): Promise<void> {
-  await writeBodies(db, run, events.flatMap(bodyIds), source);
-  const view = viewRun(run);
+  await writeBodies(db, run, events, source);
   const statements: Statement[] = [
-    upsertNewer(db, workflowExecutions, [executionRow(run, view)], ["workspace", "sessionId"]),
-    ...upsertAgents(db, run, view, events),
-    db.insert(workspaces).values({ workspace: run.request.workspace }).onConflictDoNothing(),
-    ...insertEvents(db, run, events),
-    ...insertDeliveries(db, run, events, source),
-    advanceCursor(db, run, events.at(-1)?.seq ?? 0),
+    upsert(db, workflowExecutions, [executionRow(run)], ["workspace", "sessionId"]),
+    ...inChunks(agentRows(run, events)).map((rows) =>
+      upsert(db, agentExecutions, rows, ["workspace", "sessionId", "agentId"]),
+    ),
+    db.insert(workspaces).values(workspaceRow(run)).onConflictDoNothing(),
+    ...inChunks(eventRows(run, events)).map((rows) => db.insert(runEvents).values(rows).onConflictDoNothing()),
+    ...inChunks(deliveryRows(run, events, source)).map((rows) =>
+      db.insert(webhookEvents).values(rows).onConflictDoNothing(),
+    ),
+    ...updateReadings(db, run, events),
+    upsert(db, projectionCursor, [cursorRow(run, events.at(-1)?.seq ?? 0)], ["source"]),
   ];
   await batch(db, statements);
 }
 
-function bodyIds(event: RunEvent): string[] {
-  if (event.type === "delivery_recorded") return [event.deliveryId];
-  return "result" in event && event.result.bytes > 0 ? [event.result.bodyId] : [];
-}
-
 /** Many small bodies travel together, large ones part by part: what counts is how often D1 is asked. */
-async function writeBodies(db: DrizzleD1Database, run: KnownRun, bodyIds: readonly string[], source: ProjectionSource) {
-  const { workspace, sessionId } = run.request;
+async function writeBodies(
+  db: DrizzleD1Database,
+  run: KnownRun,
+  events: readonly RunEvent[],
+  source: ProjectionSource,
+): Promise<void> {
   let statements: Statement[] = [];
   let gathered = 0;
-  for (const bodyId of bodyIds) {
-    for (const [part, bytes] of source.bodyParts(bodyId).entries()) {
-      statements.push(db.insert(bodies).values({ workspace, sessionId, bodyId, part, bytes }).onConflictDoNothing());
-      gathered += bytes.byteLength;
+  for (const bodyId of new Set(events.flatMap((event) => bodyOf(event)?.bodyId ?? []))) {
+    for (const row of bodyRows(run, bodyId, source)) {
+      statements.push(db.insert(bodies).values(row).onConflictDoNothing());
+      gathered += row.bytes.byteLength;
       if (gathered < BATCH_BYTES) continue;
       await batch(db, statements);
       statements = [];
@@ -92,100 +96,22 @@ async function writeBodies(db: DrizzleD1Database, run: KnownRun, bodyIds: readon
   await batch(db, statements);
 }
 
-function executionRow(run: KnownRun, view: RunView): typeof workflowExecutions.$inferInsert {
-  const last = run.attempts.at(-1);
-  const hasCompleted = view.status === "completed" || view.status === "partially_completed";
-  return {
-    workspace: run.request.workspace,
-    sessionId: view.sessionId,
-    workflowId: view.workflowId,
-    correlationId: view.correlationId,
-    remoteIds: view.remoteIds,
-    origin: view.origin,
-    status: view.status === "requested" ? "triggered" : view.status,
-    reason: view.reason,
-    syncScope: view.scope,
-    clientName: view.clientName,
-    industry: run.request.client.industry ?? null,
-    triggeredBy: view.actor,
-    triggerTimestamp: view.requestedAt,
-    startedAt: view.acceptedAt,
-    completedAt: hasCompleted ? view.endedAt : null,
-    failedAt: isEnded(run) && !hasCompleted ? view.endedAt : null,
-    errorMessage: last?.state === "failed" ? describeFailure(last.failure, last.httpStatus) : null,
-    currentPhase: view.phase,
-    progressPercent: view.progressPercent,
-    expectedAgents: view.expectedAgents,
-    completedAgents: view.completedAgents,
-    failedAgents: view.agents.filter((agent) => agent.state === "failed" || agent.state === "timed_out").length,
-    triggerAttempts: run.attempts.length,
-    updatedAt: view.updatedAt,
-    seq: run.seq,
-  };
+/** Of a delivery that was read again, only what the reading says changes; how it was first answered stays. */
+function updateReadings(db: DrizzleD1Database, run: KnownRun, events: readonly RunEvent[]): Statement[] {
+  const { workspace, deliveryId, verdictSeq } = webhookEvents;
+  return [...readAgain(events)].map(([id, reading]) =>
+    db
+      .update(webhookEvents)
+      .set(reading)
+      .where(and(eq(workspace, run.request.workspace), eq(deliveryId, id), lt(verdictSeq, reading.verdictSeq))),
+  );
 }
 
-/** Only the agents that the events are about, unless they change what every agent shows. */
-function upsertAgents(db: DrizzleD1Database, run: KnownRun, view: RunView, events: readonly RunEvent[]): Statement[] {
-  const concernsAll = events.some((event) => ["requested", "adopted", "ended"].includes(event.type));
-  const touched = new Set(events.flatMap((event) => ("agentId" in event ? [event.agentId] : [])));
-  const rows = view.agents
-    .map((agent, index) => ({ agent, row: agentRow(run, agent, index) }))
-    .flatMap(({ agent, row }) => (concernsAll || touched.has(agent.id) ? [row] : []));
-  return inChunks(rows).map((chunk) => upsertNewer(db, agentExecutions, chunk, ["workspace", "sessionId", "agentId"]));
-}
-
-function agentRow(run: KnownRun, agent: AgentView, order: number): typeof agentExecutions.$inferInsert {
-  return {
-    workspace: run.request.workspace,
-    sessionId: run.request.sessionId,
-    agentId: agent.id,
-    executionOrder: order + 1,
-    status: agent.state === "waiting" ? "pending" : agent.state,
-    startedAt: agent.startedAt,
-    completedAt: agent.endedAt,
-    durationMs: agent.startedAt !== null && agent.endedAt !== null ? agent.endedAt - agent.startedAt : null,
-    confidence: agent.confidence,
-    isLate: agent.isLate,
-    isQuarantined: agent.isQuarantined,
-    resultId: agent.resultId,
-    errorMessage: agent.reason,
-    timeoutMs: agent.limitMs,
-    seq: run.seq,
-  };
-}
-
-function insertEvents(db: DrizzleD1Database, run: KnownRun, events: readonly RunEvent[]): Statement[] {
-  const { workspace, sessionId } = run.request;
-  const rows = events.map(({ seq, at, type, ...data }) => ({ workspace, sessionId, seq, at, type, data }));
-  return inChunks(rows).map((chunk) => db.insert(runEvents).values(chunk).onConflictDoNothing());
-}
-
-function insertDeliveries(
-  db: DrizzleD1Database,
-  run: KnownRun,
-  events: readonly RunEvent[],
-  source: ProjectionSource,
-): Statement[] {
-  const { workspace, sessionId } = run.request;
-  const rows = events.flatMap((event) => {
-    if (event.type !== "delivery_recorded") return [];
-    const { deliveryId, remoteId, eventType, sha256, bytes, verdict, reason, secret, receivedAt, seq } = event;
-    const dedupHash = source.dedupKeyOf(deliveryId) ?? "";
-    const row = { workspace, sessionId, deliveryId, remoteId, source: event.source, eventType, dedupHash };
-    const answered = { httpStatus: answerCode(verdict, reason), processingTimeMs: Math.max(0, event.at - receivedAt) };
-    const agentId = event.agentId ?? null;
-    return [{ ...row, ...answered, agentId, sha256, bytes, verdict, reason, secret, receivedAt, seq }];
-  });
-  return inChunks(rows).map((chunk) => db.insert(webhookEvents).values(chunk).onConflictDoNothing());
-}
-
-function advanceCursor(db: DrizzleD1Database, run: KnownRun, seq: number): Statement {
-  const source = objectName(run.request.workspace, run.request.sessionId);
-  return upsertNewer(db, projectionCursor, [{ source, seq }], ["source"]);
-}
-
-/** Inserts rows, or replaces those of an older sequence number. */
-function upsertNewer<Table extends SQLiteTable & { seq: SQLiteColumn }>(
+/**
+ * Inserts rows, or replaces those that are not of a newer sequence number. One of the same number is replaced, so that
+ * writing a log again brings rows up to date that older code wrote.
+ */
+function upsert<Table extends SQLiteTable & { seq: SQLiteColumn }>(
   db: DrizzleD1Database,
   table: Table,
   rows: Table["$inferInsert"][],
@@ -198,7 +124,7 @@ function upsertNewer<Table extends SQLiteTable & { seq: SQLiteColumn }>(
     if (key.includes(name)) target.push(column);
     else set[name] = sql`excluded.${sql.identifier(column.name)}`;
   }
-  const setWhere = sql`excluded.${sql.identifier(table.seq.name)} > ${table.seq}`;
+  const setWhere = sql`excluded.${sql.identifier(table.seq.name)} >= ${table.seq}`;
   return db.insert(table).values(rows).onConflictDoUpdate({ target, set, setWhere });
 }
 

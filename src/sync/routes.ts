@@ -1,69 +1,60 @@
-// Force sync over HTTP: start, follow, cancel, list. Handlers translate; what happens is decided in the objects.
+// Force sync over HTTP: start, retry, follow, explain, cancel, list. Handlers translate; the objects decide.
 import { zValidator } from "@hono/zod-validator";
 import { drizzle } from "drizzle-orm/d1";
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { requirePrincipal } from "../access/principal.ts";
 import type { AppEnv } from "../app-env.ts";
 import { canonicalAgentId } from "../opal/agents.ts";
 import { WORKFLOW_NAME } from "../opal/client.ts";
 import { storedResult, summariseResult } from "../opal/results.ts";
 import { joinParts } from "../platform/bodies.ts";
-import { sha256Hex } from "../platform/hash.ts";
-import { objectName, runIdsFrom } from "../platform/ids.ts";
 import { describeError, log } from "../platform/log.ts";
-import { type Refusal, refuse } from "../platform/refusal.ts";
+import { refuse } from "../platform/refusal.ts";
 import { onlyJson, onlyWebSocket, refuseInvalid, smallBody } from "../validate.ts";
+import { controlRoutes } from "../workspace/routes.ts";
 import {
   cancelAnswer,
-  grantedAnswer,
   heldDelivery,
   listedRun,
   missAdvice,
-  type Repeats,
+  queuedAnswer,
+  queuedWorkflowAnswer,
   statusAnswer,
-  statusUrl,
   triggerAnswer,
+  withdrawnAnswer,
   workflowAnswer,
 } from "./answers.ts";
-import { type RunView, viewRun } from "./run/view.ts";
-import { eventsQuery, listQuery, missQuery, triggerBody, triggerHeaders } from "./schema.ts";
+import { findRun, findRunOrQueued, sessionOf, workspaceOf } from "./finding.ts";
+import { historyRoutes } from "./history-routes.ts";
+import { retryRoutes } from "./retry-routes.ts";
+import { isUsable } from "./run/checkpoint.ts";
+import { viewRun } from "./run/view.ts";
+import { listQuery, missQuery, triggerBody, triggerHeaders } from "./schema.ts";
+import { orderFrom, startedHeaders, startSync } from "./starting.ts";
 import { listRuns } from "./store.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" };
 /** Held deliveries in one answer; `total` counts them all. */
 const HELD_SHOWN = 100;
-const DEFAULT_CLIENT = "OSA dashboard";
 
 export const syncRoutes = new Hono<AppEnv>()
   .use(requirePrincipal, smallBody, onlyJson)
+  .route("/", historyRoutes)
+  .route("/", retryRoutes)
+  .route("/", controlRoutes)
   .post(
     "/trigger",
     zValidator("json", triggerBody, refuseInvalid),
     zValidator("header", triggerHeaders, refuseInvalid),
     async (c) => {
-      const { sync_scope: scope, client_context: client, workflow_name: workflow } = c.req.valid("json");
-      if (workflow !== undefined && workflow !== WORKFLOW_NAME) return c.var.problem(refuse("workflow_not_allowed"));
-      const command = {
-        scope,
-        client: {
-          name: client?.client_name ?? DEFAULT_CLIENT,
-          ...(client?.industry ? { industry: client.industry } : {}),
-        },
-        actor: c.var.principal.name,
-      };
-      const requestHash = await sha256Hex(new TextEncoder().encode(JSON.stringify(command)));
-      const key = c.req.valid("header")["idempotency-key"];
-      const idempotency = key === undefined ? undefined : { key, requestHash };
-      const answer = await workspaceOf(c).requestSync(command, idempotency);
+      const body = c.req.valid("json");
+      const { workflow_name: workflow = WORKFLOW_NAME } = body;
+      if (workflow !== WORKFLOW_NAME) return c.var.problem(refuse("workflow_not_allowed"));
+      const order = orderFrom(body, c.var.principal.name, "force_sync");
+      const answer = await startSync(c, order, c.req.valid("header")["idempotency-key"]);
       if (!answer.ok) return c.var.problem(answer);
-      // The grant is durable: the run starts even if its session cannot be asked at this moment.
-      const found = await readRun(c, answer.sessionId);
-      const said = found.ok ? triggerAnswer(found.run) : grantedAnswer(answer.sessionId, found);
-      return c.json(said, 200, {
-        ...NO_STORE,
-        Location: statusUrl(answer.sessionId),
-        ...(answer.isRepeat ? { "Idempotent-Replayed": "true" } : {}),
-      });
+      const status = answer.sync.outcome === "queued" ? 202 : 200;
+      return c.json(triggerAnswer(answer.sync), status, startedHeaders(answer.sync, answer.isRepeat));
     },
   )
   .get("/runs", zValidator("query", listQuery, refuseInvalid), async (c) => {
@@ -84,33 +75,39 @@ export const syncRoutes = new Hono<AppEnv>()
     return c.json({ success: true, total, deliveries: deliveries.map(heldDelivery) }, 200, NO_STORE);
   })
   .get("/status/:id", async (c) => {
-    const found = await findRun(c, c.req.param("id"));
-    return found.ok ? c.json(statusAnswer(found.run, found), 200, NO_STORE) : c.var.problem(found);
+    const found = await findRunOrQueued(c, c.req.param("id"));
+    if (!found.ok) return c.var.problem(found);
+    if ("run" in found) {
+      const estimate = found.run.isOver ? undefined : await workspaceOf(c).estimate(found.run.sessionId);
+      return c.json(statusAnswer(found.run, found, estimate), 200, NO_STORE);
+    }
+    const { activeSessionId } = await workspaceOf(c).overview();
+    return c.json(queuedAnswer(found.queued, activeSessionId), 200, NO_STORE);
   })
   .delete("/status/:id", async (c) => {
-    const found = await findRun(c, c.req.param("id"));
+    const found = await findRunOrQueued(c, c.req.param("id"));
     if (!found.ok) return c.var.problem(found);
-    const outcome = await sessionOf(c, found.run.sessionId).cancel(c.var.principal.name);
+    const { name } = c.var.principal;
+    if ("queued" in found && (await workspaceOf(c).withdraw(found.queued.sessionId, name))) {
+      return c.json(withdrawnAnswer(found.queued), 200, NO_STORE);
+    }
+    // A run whose turn came in just this moment is cancelled like any other.
+    const sessionId = "queued" in found ? found.queued.sessionId : found.run.sessionId;
+    const outcome = await sessionOf(c, sessionId).cancel(name);
     if (!outcome.ok) return c.var.problem(outcome);
     return c.json(cancelAnswer(viewRun(outcome.run), outcome.isConfirmed), 200, NO_STORE);
-  })
-  .get("/events/:id", zValidator("query", eventsQuery, refuseInvalid), async (c) => {
-    const found = await findRun(c, c.req.param("id"));
-    if (!found.ok) return c.var.problem(found);
-    const { after, limit } = c.req.valid("query");
-    const events = await sessionOf(c, found.run.sessionId).events(after, limit);
-    const nextAfter = events.length === limit ? (events.at(-1)?.seq ?? null) : null;
-    return c.json({ success: true, session_id: found.run.sessionId, events, next_after: nextAfter }, 200, NO_STORE);
   })
   .get("/results/:id/:agent", async (c) => {
     const found = await findRun(c, c.req.param("id"));
     if (!found.ok) return c.var.problem(found);
     const agentId = canonicalAgentId(c.req.param("agent"));
     const agent = found.run.agents.find((candidate) => candidate.id === agentId);
-    if (!agent?.resultId) {
+    const late = found.run.attached.find((attached) => attached.agentId === agentId && isUsable(attached.result));
+    const resultId = agent?.state === "completed" ? agent.resultId : (late?.result.bodyId ?? agent?.resultId);
+    if (!resultId) {
       return c.var.problem(refuse("resource_not_found", { detail: "This agent has given no result in this run." }));
     }
-    const parts = await sessionOf(c, found.run.sessionId).body(agent.resultId);
+    const parts = await sessionOf(c, found.run.sessionId).body(resultId);
     const result = storedResult.parse(JSON.parse(new TextDecoder().decode(joinParts(parts))));
     return c.json(
       { success: true, session_id: found.run.sessionId, ...result, summary: summariseResult(result) },
@@ -130,40 +127,12 @@ export const workflowStatusRoutes = new Hono<AppEnv>()
   .use(requirePrincipal)
   .get("/:id", zValidator("query", missQuery, refuseInvalid), async (c) => {
     const id = c.req.param("id");
-    const found = await findRun(c, id);
-    if (found.ok) return c.json(workflowAnswer(found.run, id), 200, NO_STORE);
+    const found = await findRunOrQueued(c, id);
+    if (found.ok) {
+      const answer = "run" in found ? workflowAnswer(found.run, id) : queuedWorkflowAnswer(found.queued, id);
+      return c.json(answer, 200, NO_STORE);
+    }
     if (found.code !== "session_not_found") return c.var.problem(found);
     const members = { workflow_id: id, ...missAdvice(c.req.valid("query").miss) };
     return c.var.problem({ ...found, members: { ...found.members, ...members, error: "Workflow not found" } });
   });
-
-type Found = ({ readonly ok: true; readonly run: RunView } & Repeats) | Refusal;
-
-/** By session, correlation, workflow or OPAL id. */
-async function findRun(c: Context<AppEnv>, id: string): Promise<Found> {
-  const sessionId = runIdsFrom(id)?.sessionId ?? (id.length <= 128 ? await workspaceOf(c).locate(id) : undefined);
-  return sessionId === undefined ? notFound(id) : readRun(c, sessionId);
-}
-
-async function readRun(c: Context<AppEnv>, sessionId: string): Promise<Found> {
-  const read = await sessionOf(c, sessionId).read();
-  if (read) {
-    const { run, duplicates, conflicts } = read;
-    return { ok: true, run: viewRun(run), duplicates, conflicts };
-  }
-  const isGranted = (await workspaceOf(c).overview()).activeSessionId === sessionId;
-  if (!isGranted) return notFound(sessionId);
-  return refuse("service_unavailable", { detail: "The run is granted and about to start.", retryAfterSeconds: 1 });
-}
-
-function notFound(id: string): Refusal {
-  return refuse("session_not_found", { members: { resource_type: "force_sync", resource_id: id } });
-}
-
-function workspaceOf(c: Context<AppEnv>) {
-  return c.env.WORKSPACE.getByName(objectName(c.var.principal.workspace, "workspace"));
-}
-
-function sessionOf(c: Context<AppEnv>, sessionId: string) {
-  return c.env.SYNC_SESSION.getByName(objectName(c.var.principal.workspace, sessionId));
-}

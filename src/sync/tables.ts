@@ -7,6 +7,9 @@ const bytes = customType<{ data: ArrayBuffer; driverData: ArrayBuffer | number[]
   fromDriver: (value) => (value instanceof ArrayBuffer ? value : new Uint8Array(value).buffer),
 });
 
+/** A list of words; null when there is none. */
+const words = (name: string) => text(name, { mode: "json" }).$type<readonly string[]>();
+
 export const workflowExecutions = sqliteTable(
   "opal_workflow_executions",
   {
@@ -21,18 +24,46 @@ export const workflowExecutions = sqliteTable(
     syncScope: text("sync_scope").notNull(),
     clientName: text("client_name").notNull(),
     industry: text(),
+    companySize: text("company_size"),
+    currentCapabilities: words("current_capabilities"),
+    businessObjectives: words("business_objectives"),
+    additionalMarketingTechnology: words("additional_marketing_technology"),
+    timelinePreference: text("timeline_preference"),
+    budgetRange: text("budget_range"),
+    recipients: words("recipients"),
+    triggerSource: text("trigger_source").notNull().default("force_sync"),
+    priority: text().notNull().default("normal"),
+    /** The agents asked for, when not all of them were. */
+    agentFilter: words("agent_filter"),
+    timeoutOverrideMs: integer("timeout_override_ms"),
+    /** Ours; false for a workflow that OPAL started without us. */
+    isForceSync: integer("force_sync_requested", { mode: "boolean" }).notNull().default(false),
+    /** 1 for a first run; its repetitions count on, and share its session id as their root. */
+    attempt: integer().notNull().default(1),
+    rootSessionId: text("root_session_id").notNull().default(""),
+    retryOf: text("retry_of"),
+    /** The run that repeats this one; the last, if there are several. */
+    retriedAs: text("retried_as"),
     triggeredBy: text("triggered_by").notNull(),
     triggerTimestamp: integer("trigger_timestamp").notNull(),
     startedAt: integer("started_at"),
     completedAt: integer("completed_at"),
     failedAt: integer("failed_at"),
+    /** When it ended, in whatever way. */
+    endedAt: integer("last_sync_at"),
     errorMessage: text("error_message"),
     currentPhase: integer("current_step").notNull(),
     progressPercent: integer("progress_percentage").notNull(),
     expectedAgents: integer("expected_agents").notNull(),
     completedAgents: integer("completed_agents").notNull(),
     failedAgents: integer("failed_agents").notNull(),
+    /** Agents for which an earlier run's result stands in. */
+    fallbackAgents: integer("fallback_agents").notNull().default(0),
     triggerAttempts: integer("trigger_attempts").notNull(),
+    /** How often people were called for. */
+    escalations: integer().notNull().default(0),
+    /** Name of the credential that was refused, never its value. */
+    credentialRefused: text("credential_refused"),
     updatedAt: integer("updated_at").notNull(),
     seq: integer().notNull(),
   },
@@ -49,6 +80,8 @@ export const agentExecutions = sqliteTable(
     workspace: text().notNull(),
     sessionId: text("session_id").notNull(),
     agentId: text("agent_name").notNull(),
+    /** What its phase of the workflow is for. */
+    agentType: text("agent_type").notNull().default(""),
     executionOrder: integer("execution_order").notNull(),
     status: text().notNull(),
     startedAt: integer("started_at"),
@@ -60,9 +93,22 @@ export const agentExecutions = sqliteTable(
     resultId: text("result_id"),
     errorMessage: text("error_message"),
     timeoutMs: integer("timeout_ms").notNull(),
+    /** Re-runs within the run, whoever asked for them. */
+    retryCount: integer("retry_count").notNull().default(0),
+    maxRetries: integer("max_retries").notNull().default(2),
+    /** An earlier run's result that stands in for the missing one: how, whose, its lowered confidence, its age. */
+    fallbackMethod: text("fallback_method"),
+    fallbackSessionId: text("fallback_session_id"),
+    fallbackConfidence: real("fallback_confidence"),
+    fallbackAt: integer("fallback_at"),
+    /** The last event that changed this agent. */
     seq: integer().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.workspace, table.sessionId, table.agentId] })],
+  (table) => [
+    primaryKey({ columns: [table.workspace, table.sessionId, table.agentId] }),
+    // The last failures of one agent.
+    index("agent_executions_by_outcome").on(table.workspace, table.agentId, table.status, table.completedAt),
+  ],
 );
 
 export const webhookEvents = sqliteTable(
@@ -77,10 +123,14 @@ export const webhookEvents = sqliteTable(
     dedupHash: text("dedup_hash").notNull(),
     sha256: text().notNull(),
     bytes: integer().notNull(),
+    /** How it was read last; reading it again with newer code changes these four columns and no other. */
     verdict: text().notNull(),
     reason: text(),
     /** The agent it was about; null for the workflow's own and for what nobody understood. */
     agentId: text("agent_id"),
+    /** The event that decided the verdict: that of its arrival, or of its last reading. */
+    verdictSeq: integer("verdict_seq").notNull().default(0),
+    /** The answer it got when it came. */
     httpStatus: integer("http_status").notNull(),
     /** From its arrival until it was durable. */
     processingTimeMs: integer("processing_time_ms").notNull(),
@@ -118,7 +168,10 @@ export const bodies = sqliteTable(
     part: integer().notNull(),
     bytes: bytes().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.workspace, table.bodyId, table.part] })],
+  (table) => [
+    primaryKey({ columns: [table.workspace, table.bodyId, table.part] }),
+    index("bodies_by_session").on(table.workspace, table.sessionId, table.bodyId, table.part),
+  ],
 );
 
 /** Every workspace that ever ran, so that the cron minute finds them all. */

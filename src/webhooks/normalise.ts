@@ -5,7 +5,7 @@ import { sha256Hex } from "../platform/hash.ts";
 import { type RunIds, runIdsFrom } from "../platform/ids.ts";
 import type { IncomingDelivery } from "../sync/delivery.ts";
 import type { Report } from "../sync/run/commands.ts";
-import type { ResultReference } from "../sync/run/events.ts";
+import type { ResultReference } from "../sync/run/request.ts";
 import { readStatement, type Statement } from "./payload.ts";
 
 /** Largest normalised result: as much as the delivery it came in may have, so that both fit into one call. */
@@ -78,9 +78,10 @@ async function agentReport(
 ): Promise<Interpretation> {
   const reportedAt = statement.timestampMs ?? null;
   if (outcome === "started") {
-    return { report: { about: "agent", agentId, outcome, result: noResult(receipt.deliveryId, reportedAt) } };
+    const result = noResult(receipt.deliveryId, reportedAt);
+    return { report: { about: "agent", agentId, outcome, isCredentialRefused: false, result } };
   }
-  const recognised = outcome === "completed" ? recogniseOutput(statement.output) : FAILED_OUTPUT;
+  const recognised = outcome === "completed" ? recogniseOutput(statement.output, agentId) : FAILED_OUTPUT;
   const confidence = normaliseConfidence(statement.confidence) ?? recognised.confidence;
   const stored: StoredResult = {
     agent_id: agentId,
@@ -99,8 +100,19 @@ async function agentReport(
     ...{ bodyId, bytes: bytes.length, sha256: await sha256Hex(bytes), confidence, reportedAt },
     ...counts,
   };
-  return { report: { about: "agent", agentId, outcome, result }, result: { bodyId, bytes } };
+  const isCredentialRefused = outcome === "failed" && CREDENTIAL_CODES.has(statement.errorCode?.toLowerCase() ?? "");
+  return { report: { about: "agent", agentId, outcome, isCredentialRefused, result }, result: { bodyId, bytes } };
 }
+
+/** Codes that say that a credential was refused. Only a code says so: an error's text is never searched for it. */
+const CREDENTIAL_CODES: ReadonlySet<string> = new Set([
+  "401",
+  "403",
+  "unauthorized",
+  "forbidden",
+  "authentication_failed",
+  "agent_authentication_failure",
+]);
 
 /**
  * JSON written anew can be several times as long as it was (1e20 becomes 21 digits). A result that outgrows what a

@@ -16,6 +16,8 @@ export interface Statement {
   readonly about: "agent" | "workflow" | "unknown";
   readonly output: unknown;
   readonly error: string | undefined;
+  /** The sender's code for a failure, as a word: an HTTP status or a name. */
+  readonly errorCode: string | undefined;
   readonly confidence: number | undefined;
   readonly timestampMs: number | undefined;
   readonly offset: number | undefined;
@@ -40,6 +42,11 @@ const time = z.union([z.string(), z.number()]).optional().catch(undefined);
 /** A name that cannot be read still names an agent: one that nobody knows. */
 const agentName = z.string().min(1).max(64).nullish().catch(UNREADABLE);
 const flag = z.union([z.boolean(), z.null()]).optional().catch(null);
+/** A number or a word; anything else is no code. */
+const code = z
+  .union([z.string().min(1).max(64), z.number().int().transform(String)])
+  .optional()
+  .catch(undefined);
 const object = z.record(z.string(), z.unknown()).optional().catch(undefined);
 
 const envelope = z.looseObject({
@@ -62,8 +69,10 @@ const envelope = z.looseObject({
   agent_error: message,
   error: message,
   error_message: message,
+  error_code: code,
   metadata: z
     .looseObject({
+      error_code: code,
       timestamp: time,
       confidence_score: number,
       correlation_id: id,
@@ -159,6 +168,7 @@ function base(given: Envelope, eventType: string): Statement {
     about: "unknown",
     output: undefined,
     error: given.agent_error ?? given.error_message ?? metadata?.error_message ?? given.error,
+    errorCode: given.error_code ?? metadata?.error_code,
     confidence: metadata?.confidence_score,
     timestampMs: parseTime(given.timestamp ?? metadata?.timestamp),
     offset: given.offset,

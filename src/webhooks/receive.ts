@@ -10,7 +10,7 @@ import { describeError, log } from "../platform/log.ts";
 import { randomLetters } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
-import { type NormalisedDelivery, normalise } from "./normalise.ts";
+import { type NormalisedDelivery, normalise, type Receipt } from "./normalise.ts";
 import { readSignature, verifyBody } from "./signature.ts";
 
 /** Largest body a webhook may have: 10 MiB. */
@@ -55,15 +55,23 @@ export async function receive(env: Env, reception: Reception): Promise<Received>
   if (!body.ok) return body;
   const verified = await verifyBody(header, body.bytes, secrets);
   if (!verified.ok) return refuseSignature(reception, verified, body.bytes);
-  const document = parseJsonBytes(body.bytes);
-  if (!document.ok) return refuse(document.code, { detail: `${document.why}.` });
-  const receipt = {
+  const read = await readDelivery(body.bytes, {
     deliveryId: `whd_${randomLetters(DELIVERY_LETTERS)}`,
     source: "opal",
     receivedAt: now,
     secret: verified.scheme === "legacy" ? `${verified.secret} (legacy form)` : verified.secret,
-  };
-  return store(env, reception, await normalise(body.bytes, document.value, receipt));
+  });
+  return read.ok ? store(env, reception, read) : read;
+}
+
+/** What a body says, whether it has just come or is read again. Refuses: unreadable_body, payload_too_large. */
+export async function readDelivery(
+  raw: Uint8Array,
+  receipt: Receipt,
+): Promise<({ readonly ok: true } & NormalisedDelivery) | Refusal> {
+  const document = parseJsonBytes(raw);
+  if (!document.ok) return refuse(document.code, { detail: `${document.why}.` });
+  return { ok: true, ...(await normalise(raw, document.value, receipt)) };
 }
 
 /** Insiders learn from the log what was wrong; outsiders do not. */

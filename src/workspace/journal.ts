@@ -4,8 +4,12 @@ import { BODIES_TABLE, bodyParts, deleteBody, joinParts, storeBody } from "../pl
 import { type Migration, migrate } from "../platform/migrate.ts";
 import { OUTBOX_TABLES, releaseClaims } from "../platform/outbox.ts";
 import { readAll, readFirst } from "../platform/sql.ts";
+import { SCHEDULE_TABLES } from "../schedules/journal.ts";
 import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
+import { CONTROL_TABLES } from "./control-journal.ts";
+import { ESTIMATE_TABLES } from "./estimate-journal.ts";
+import type { GrantedSync } from "./granted.ts";
 import type { Lease } from "./lease.ts";
 import type { HeldDelivery, OverviewChange } from "./overview.ts";
 
@@ -34,16 +38,37 @@ const MIGRATIONS: readonly Migration[] = [
       ...OUTBOX_TABLES,
     ],
   },
+  {
+    version: 2,
+    floor: 2,
+    statements: [
+      `ALTER TABLE idempotency_keys ADD COLUMN answer TEXT`,
+      `ALTER TABLE runs ADD COLUMN facts TEXT`,
+      `ALTER TABLE runs ADD COLUMN is_counted INTEGER NOT NULL DEFAULT 0`,
+      ...CONTROL_TABLES,
+      ...ESTIMATE_TABLES,
+      ...SCHEDULE_TABLES,
+    ],
+  },
 ];
 
 /** Changes the overview feed can replay. */
 const RING_CHANGES = 1_000;
-/** Settled runs kept for the overview; older ones are in D1. */
+/** Runs shown in the overview. */
 const RECENT_RUNS = 50;
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 
-/** What is stored of a run: exactly what its session reported. */
-export type StoredRun = RunReport;
+/** What the workspace remembers of a run beside its summary. */
+export type RunFactsKept = Pick<RunReport, "order" | "acceptedAt" | "agents">;
+
+/** The first answer to a request that carried a key. */
+export interface IdempotentAnswer {
+  readonly requestHash: string;
+  readonly sessionId: string;
+  readonly answer: GrantedSync;
+}
+
+type ClockName = "created" | "sweep" | "held" | "fallback_cleared";
 
 const leaseRow = z
   .object({
@@ -102,21 +127,28 @@ export class WorkspaceJournal {
     this.#sql.exec("DELETE FROM lease WHERE session_id = ?", sessionId);
   }
 
-  idempotentAnswer(key: string, now: number): { requestHash: string; sessionId: string } | undefined {
+  idempotentAnswer(key: string, now: number): IdempotentAnswer | undefined {
     this.#sql.exec("DELETE FROM idempotency_keys WHERE at < ?", now - IDEMPOTENCY_MS);
     const row = z
-      .object({ request_hash: z.string(), session_id: z.string() })
-      .transform((found) => ({ requestHash: found.request_hash, sessionId: found.session_id }));
-    return readFirst(this.#sql, row, "SELECT request_hash, session_id FROM idempotency_keys WHERE key = ?", key);
+      .object({ request_hash: z.string(), session_id: z.string(), answer: z.string() })
+      .transform((found) => ({
+        requestHash: found.request_hash,
+        sessionId: found.session_id,
+        answer: parseOwn<GrantedSync>(found.answer),
+      }));
+    const query = "SELECT request_hash, session_id, answer FROM idempotency_keys WHERE key = ? AND answer IS NOT NULL";
+    return readFirst(this.#sql, row, query, key);
   }
 
-  keepIdempotencyKey(key: string, requestHash: string, sessionId: string, now: number): void {
+  keepIdempotencyKey(key: string, { requestHash, sessionId, answer }: IdempotentAnswer, now: number): void {
     this.#sql.exec(
-      "INSERT INTO idempotency_keys (key, request_hash, session_id, at) VALUES (?, ?, ?, ?)",
+      `INSERT INTO idempotency_keys (key, request_hash, session_id, at, answer) VALUES (?1, ?2, ?3, ?4, ?5)
+       ON CONFLICT (key) DO UPDATE SET request_hash = ?2, session_id = ?3, at = ?4, answer = ?5`,
       key,
       requestHash,
       sessionId,
       now,
+      JSON.stringify(answer),
     );
   }
 
@@ -137,10 +169,11 @@ export class WorkspaceJournal {
   }
 
   /** Stores a report unless a newer one is known. Says whether it changed anything. */
-  storeRun(report: StoredRun): boolean {
+  storeRun(report: RunReport): boolean {
     const written = this.#sql.exec(
-      `INSERT INTO runs (session_id, seq, requested_at, is_over, is_settled, due_at, summary) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-       ON CONFLICT (session_id) DO UPDATE SET seq = ?2, is_over = ?4, is_settled = ?5, due_at = ?6, summary = ?7
+      `INSERT INTO runs (session_id, seq, requested_at, is_over, is_settled, due_at, summary, facts)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+       ON CONFLICT (session_id) DO UPDATE SET seq = ?2, is_over = ?4, is_settled = ?5, due_at = ?6, summary = ?7, facts = ?8
        WHERE ?2 > seq OR (?2 = seq AND (?5 <> is_settled OR summary <> ?7))`,
       report.sessionId,
       report.seq,
@@ -149,16 +182,27 @@ export class WorkspaceJournal {
       Number(report.isSettled),
       report.dueAt,
       JSON.stringify(report.summary),
+      JSON.stringify({ order: report.order, acceptedAt: report.acceptedAt, agents: report.agents }),
     );
     return written.rowsWritten > 0;
   }
 
-  forgetOldRuns(): void {
-    this.#sql.exec(
-      `DELETE FROM runs WHERE is_settled = 1 AND session_id NOT IN
-       (SELECT session_id FROM runs ORDER BY requested_at DESC LIMIT ?)`,
-      RECENT_RUNS,
-    );
+  /** Says, once for each run, that its end has not been counted yet. */
+  countEnd(sessionId: string): boolean {
+    const update = "UPDATE runs SET is_counted = 1 WHERE session_id = ? AND is_over = 1 AND is_counted = 0";
+    return this.#sql.exec(update, sessionId).rowsWritten > 0;
+  }
+
+  factsOf(sessionId: string): RunFactsKept | undefined {
+    const row = z.object({ facts: z.string().nullable() });
+    const facts = readFirst(this.#sql, row, "SELECT facts FROM runs WHERE session_id = ?", sessionId)?.facts;
+    return facts ? parseOwn<RunFactsKept>(facts) : undefined;
+  }
+
+  /** Every run this workspace knows of, in the order of their ids, after `after`. */
+  sessionsAfter(after: string, limit: number): string[] {
+    const query = "SELECT session_id FROM runs WHERE session_id > ? ORDER BY session_id LIMIT ?";
+    return readAll(this.#sql, sessionRow, query, after, limit).map((row) => row.session_id);
   }
 
   recentRuns(): RunSummary[] {
@@ -302,12 +346,12 @@ export class WorkspaceJournal {
     this.#sql.exec("INSERT INTO identity (id, workspace) VALUES (1, ?) ON CONFLICT DO NOTHING", workspace);
   }
 
-  lastTime(name: "created" | "sweep" | "held"): number {
+  lastTime(name: ClockName): number {
     const row = z.object({ at: z.number() });
     return readFirst(this.#sql, row, "SELECT at FROM clock WHERE name = ?", name)?.at ?? 0;
   }
 
-  setLastTime(name: "created" | "sweep" | "held", at: number): void {
+  setLastTime(name: ClockName, at: number): void {
     this.#sql.exec("INSERT INTO clock (name, at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at = ?2", name, at);
   }
 }

@@ -1,10 +1,12 @@
 // One workspace. The object that can say no to a second run, knows which workflow id belongs to which run, keeps
 // deliveries that belong to none yet, and shows every run in one live feed. It watches a session until it has settled.
 import { DurableObject } from "cloudflare:workers";
-import { type Env, settingsFrom } from "../env.ts";
+import { type Env, type Settings, settingsFrom } from "../env.ts";
+import { AGENT_IDS, type AgentId } from "../opal/agents.ts";
 import { armAlarm, armSafety } from "../platform/alarm.ts";
+import type { BreakerRules } from "../platform/breaker.ts";
 import { now } from "../platform/clock.ts";
-import { objectName, runIds } from "../platform/ids.ts";
+import { objectName, type RunIds, runIds } from "../platform/ids.ts";
 import {
   answerClose,
   closeStalled,
@@ -15,52 +17,79 @@ import {
   receiveMessage,
 } from "../platform/live.ts";
 import { describeError, log } from "../platform/log.ts";
-import { flush, nextDelivery, type OutboxMessage, type OutboxPort } from "../platform/outbox.ts";
+import { flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
 import { random, randomLetters } from "../platform/random.ts";
-import { type Refusal, refuse } from "../platform/refusal.ts";
+import type { Refusal } from "../platform/refusal.ts";
 import { sleep, withinLimit } from "../platform/wait.ts";
-import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
-import type { SyncSession } from "../sync/object.ts";
-import { FOREIGN_SYNC, planRun, type SyncCommand } from "../sync/plan.ts";
-import type { RunReport } from "../sync/report.ts";
-import type { RunRequest } from "../sync/run/events.ts";
-import { WorkspaceJournal } from "./journal.ts";
-import { LATENESS_MS, mustAskHolder } from "./lease.ts";
-import type { HeldDelivery, Overview } from "./overview.ts";
+import { fireDueSchedules, scheduleSync } from "../schedules/fire.ts";
+import { ScheduleJournal } from "../schedules/journal.ts";
 import {
-  bindRemote,
-  nextHeldRetry,
-  type Placement,
-  type PlacingParts,
-  placeDelivery,
-  retryHeld,
-  tell,
-  toSession,
-} from "./placing.ts";
+  changeSchedule,
+  createSchedule,
+  deleteSchedule,
+  type ScheduleOutcome,
+  type ScheduleParts,
+  type ScheduleRevision,
+  type ShownSchedule,
+  showSchedule,
+  showSchedules,
+} from "../schedules/keeping.ts";
+import type { Schedule, ScheduleSettings } from "../schedules/schedule.ts";
+import { opalCredential } from "../sync/calling.ts";
+import type { IncomingDelivery } from "../sync/delivery.ts";
+import type { Leave, SyncSession } from "../sync/object.ts";
+import { FOREIGN_SYNC, type Heritage, NO_HERITAGE, planRun, type SyncCommand } from "../sync/plan.ts";
+import type { RunReport, RunSummary } from "../sync/report.ts";
+import type { RunRequest } from "../sync/run/request.ts";
+import type { ControlDetails, SweepCounts } from "./control.ts";
+import { ControlJournal } from "./control-journal.ts";
+import { judgeEstimates } from "./estimate.ts";
+import { EstimateJournal } from "./estimate-journal.ts";
+import { type Fallback, fallbackOf } from "./fallback.ts";
+import type { GrantedSync, IdempotencyKey, SyncAnswer } from "./granted.ts";
+import { breakerRules, breakerState, leaveToCall, resetBreaker, whyNotStart } from "./guard.ts";
+import { describeHolder } from "./holder.ts";
+import { WorkspaceJournal } from "./journal.ts";
+import { type Expected, estimateOf, foresee } from "./learn.ts";
+import { LATENESS_MS, mustAskHolder } from "./lease.ts";
+import { ITSELF, type LogEntry } from "./log.ts";
+import { keepAnswer, oncePerKey } from "./once.ts";
+import type { PlannedSync, SyncOrder } from "./order.ts";
+import type { Control, HeldDelivery, Overview } from "./overview.ts";
+import { nextHeldRetry, type Placement, type PlacingParts, placeDelivery, retryHeld } from "./placing.ts";
+import { grantQueued, type StartingParts, startOrQueue, withdrawQueued } from "./starting.ts";
+import { lostReport, takeIn } from "./taking-in.ts";
+import { tellSession } from "./telling.ts";
 
 /** Letters that tell runs of one millisecond apart. */
 const RUN_LETTERS = 5;
+/** Calls shown with the breaker. */
+const CALLS_SHOWN = 20;
 const SWEEP_MS = 60_000;
 /** A session that does not answer a question in this time counts as not answering, in ms. */
 const ASK_LIMIT_MS = 5_000;
 /** How long a trigger waits for the session to confirm its start before it answers all the same, in ms. */
 const START_WAIT_MS = 1_500;
-
-export type SyncAnswer = { readonly ok: true; readonly sessionId: string; readonly isRepeat: boolean } | Refusal;
-
-export interface IdempotencyKey {
-  readonly key: string;
-  readonly requestHash: string;
-}
+const SCHEDULE_ID_LETTERS = 12;
 
 export class Workspace extends DurableObject<Env> {
   readonly #journal: WorkspaceJournal;
+  readonly #control: ControlJournal;
+  readonly #estimates: EstimateJournal;
+  readonly #schedules: ScheduleJournal;
   readonly #outboxInFlight = new Set<string>();
+  /** Idempotency keys of requests that this instance is answering right now. */
+  readonly #keysInFlight = new Set<string>();
   readonly #name: string;
+  /** The control as it was last shown to whoever watches; shown once more by a new instance. */
+  #controlTold = "";
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new WorkspaceJournal(ctx.storage);
+    this.#control = new ControlJournal(ctx.storage.sql);
+    this.#estimates = new EstimateJournal(ctx.storage.sql);
+    this.#schedules = new ScheduleJournal(ctx.storage.sql);
     if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
     const workspace = this.#journal.workspace() ?? ctx.id.name?.split(":")[0];
     if (workspace === undefined) throw new Error("a workspace object must be called by its name first");
@@ -68,24 +97,137 @@ export class Workspace extends DurableObject<Env> {
     this.#name = workspace;
   }
 
-  /** Grants the lease and starts a run, or names the run that holds it. The answer comes once the run is durable. */
-  async requestSync(command: SyncCommand, idempotency: IdempotencyKey | undefined): Promise<SyncAnswer> {
-    await this.#askDoubtfulHolder();
-    // From here to the grant nothing waits, so no other request can come in between.
-    const earlier = idempotency && this.#journal.idempotentAnswer(idempotency.key, now());
-    if (earlier) {
-      return earlier.requestHash === idempotency.requestHash
-        ? { ok: true, sessionId: earlier.sessionId, isRepeat: true }
-        : refuse("idempotency_key_reused");
-    }
-    const lease = this.#journal.lease();
-    if (lease) return refuse("run_active", { members: this.#describeHolder(lease.sessionId) });
-    const sessionId = this.#grant(command, idempotency);
-    // Armed before anything is waited for: whatever happens now, the alarm starts the session.
-    const flushed = this.#flush();
-    await this.#arm();
-    await Promise.race([flushed, sleep(START_WAIT_MS)]);
-    return { ok: true, sessionId, isRepeat: false };
+  /** Grants the lease and starts a run, lets it wait for its turn, or says why not and who stands in the way. */
+  async requestSync(order: SyncOrder, idempotency: IdempotencyKey | undefined): Promise<SyncAnswer> {
+    return this.#oncePerKey(idempotency, async () => {
+      const answer = await startOrQueue(this.#startingParts(), order, idempotency);
+      if (!answer.ok) return answer;
+      // Armed before anything is waited for: whatever happens now, the alarm starts the session.
+      const flushed = this.#flush();
+      await this.#arm();
+      await Promise.race([flushed, sleep(START_WAIT_MS)]);
+      return answer;
+    });
+  }
+
+  /** Runs agents of a run under way once more; without a list, all that gave no result so far. */
+  async requestRerun(
+    sessionId: string,
+    agents: readonly AgentId[] | null,
+    actor: string,
+    idempotency: IdempotencyKey | undefined,
+  ): Promise<SyncAnswer> {
+    return this.#oncePerKey(idempotency, async () => {
+      const stopped = whyNotStart(this.#control, now());
+      if (stopped) return stopped;
+      const outcome = await this.#session(sessionId).rerun(agents, actor);
+      if (!outcome.ok) return outcome;
+      const rerun = outcome.run.reruns.at(-1);
+      const sync: GrantedSync = {
+        ...{ sessionId, outcome: "rerun", at: now(), scope: outcome.run.request.scope, cancelled: null },
+        ...this.#estimate(sessionId),
+        expectedAgents: rerun?.agents ?? [],
+        attempt: outcome.run.request.lineage?.attempt ?? 1,
+        retryOf: null,
+      };
+      this.ctx.storage.transactionSync(() => keepAnswer(this.#journal, idempotency, sync, now()));
+      return { ok: true, sync, isRepeat: false };
+    });
+  }
+
+  /** Takes the run that waits for its turn out of the queue; it ends cancelled. Undefined when it does not wait. */
+  async withdraw(sessionId: string, actor: string): Promise<boolean> {
+    const isWaiting = this.#control.queue()?.queued.sessionId === sessionId;
+    if (isWaiting) withdrawQueued(this.#startingParts(), actor);
+    await this.#moved();
+    return isWaiting;
+  }
+
+  /** Whether a session may call OPAL now. */
+  async leaveToCall(sessionId: string, attempt: number, callMs: number): Promise<Leave> {
+    const call = { sessionId, attempt, callMs, holder: this.#journal.lease()?.sessionId };
+    const leave = this.ctx.storage.transactionSync(() => leaveToCall(this.#control, this.#rules(), call, now()));
+    this.#showControl();
+    return leave;
+  }
+
+  async switchOff(actor: string, reason: string): Promise<Control> {
+    this.ctx.storage.transactionSync(() => {
+      this.#control.switchOff({ by: actor, at: now(), reason });
+      this.#control.log("switched_off", actor, now(), { reason });
+    });
+    return this.#showControl();
+  }
+
+  async switchOn(actor: string, reason: string | null): Promise<Control> {
+    this.ctx.storage.transactionSync(() => {
+      if (this.#control.switchedOff() === undefined) return;
+      this.#control.switchOn();
+      this.#control.log("switched_on", actor, now(), { reason });
+      grantQueued(this.#startingParts());
+    });
+    await this.#moved();
+    return this.#showControl();
+  }
+
+  async resetBreaker(actor: string, reason: string | null): Promise<Control> {
+    this.ctx.storage.transactionSync(() => resetBreaker(this.#control, actor, reason, now()));
+    return this.#showControl();
+  }
+
+  async control(): Promise<ControlDetails> {
+    const calls = this.#control.lastCalls(CALLS_SHOWN);
+    return { ...this.#describeControl(), rules: this.#rules(), calls, counters: this.#control.counters() };
+  }
+
+  /** The workspace's own log, newest first, before entry `before`. */
+  async log(before: number, limit: number): Promise<LogEntry[]> {
+    return this.#control.logEntries(before, limit);
+  }
+
+  /** The last run that went well, while it is recent, and the latest ones. Old data, for orientation only. */
+  async fallback(): Promise<Fallback> {
+    return fallbackOf(this.#journal.recentRuns(), this.#journal.lastTime("fallback_cleared"), now());
+  }
+
+  /** Forgets every earlier result that could stand in for a missing one. */
+  async clearFallback(actor: string): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#journal.setLastTime("fallback_cleared", now());
+      this.#control.forgetResults();
+      this.#control.log("fallback_cleared", actor, now(), {});
+    });
+  }
+
+  /** Ids of every run the workspace knows of, in their order, after `after`. */
+  async sessions(after: string, limit: number): Promise<string[]> {
+    return this.#journal.sessionsAfter(after, limit);
+  }
+
+  /** When a run will probably end, with the record of earlier answers. */
+  async estimate(sessionId: string): Promise<Expected> {
+    return this.#estimate(sessionId);
+  }
+
+  async createSchedule(settings: ScheduleSettings, actor: string): Promise<ScheduleOutcome> {
+    const id = `schedule-${randomLetters(SCHEDULE_ID_LETTERS)}`;
+    return createSchedule(this.#scheduleParts(), settings, { id, actor, now: now() });
+  }
+
+  async changeSchedule(id: string, revision: ScheduleRevision, actor: string): Promise<ScheduleOutcome> {
+    return changeSchedule(this.#scheduleParts(), id, revision, { actor, now: now() });
+  }
+
+  async deleteSchedule(id: string, actor: string): Promise<Refusal | undefined> {
+    return deleteSchedule(this.#scheduleParts(), id, actor, now());
+  }
+
+  async schedule(id: string): Promise<ScheduleOutcome> {
+    return showSchedule(this.#scheduleParts(), id);
+  }
+
+  async schedules(): Promise<ShownSchedule[]> {
+    return showSchedules(this.#scheduleParts());
   }
 
   /** A session says how its run is. Older news than what is known is ignored. */
@@ -111,14 +253,22 @@ export class Workspace extends DurableObject<Env> {
     return { total: this.#journal.heldTotal().count, deliveries: this.#journal.heldDeliveries(limit) };
   }
 
+  /** Whether a session has still to be told something. */
+  async hasToTell(sessionId: string): Promise<boolean> {
+    return waiting(this.ctx.storage.sql, sessionId) > 0;
+  }
+
   async overview(): Promise<Overview> {
     return this.#overview();
   }
 
-  /** The cron minute: whatever the alarm should have done and may not have. */
-  async sweep(): Promise<void> {
-    await this.#sweep();
+  /** The cron minute: schedules that are due, and whatever the alarm should have done and may not have. */
+  async sweep(): Promise<SweepCounts> {
+    const found = await this.#sweep();
     await this.#moved();
+    // Last, so that a lease which the sweep recovered is free for what is due.
+    const parts = { ...this.#scheduleParts(), start: this.#startScheduled };
+    return { ...found, ...(await fireDueSchedules(parts, now())) };
   }
 
   /** Opens a WebSocket on the overview: a snapshot, or what came after `?since=epoch.seq`, then every change. */
@@ -144,6 +294,11 @@ export class Workspace extends DurableObject<Env> {
     await this.#withoutThrowing("sweep", async () => {
       if ((this.#nextSweep() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#sweep();
     });
+    await this.#withoutThrowing("queue", async () => {
+      if ((this.#control.queue()?.queued.expiresAt ?? Number.POSITIVE_INFINITY) <= startedAt) {
+        withdrawQueued(this.#startingParts(), ITSELF);
+      }
+    });
     await this.#withoutThrowing("flush", async () => {
       closeStalled(this.ctx, startedAt);
       await this.#flush();
@@ -160,21 +315,38 @@ export class Workspace extends DurableObject<Env> {
     }
   }
 
-  /** Lease, key and the message that starts the session, in one transaction: granted is as good as started. */
-  #grant(command: SyncCommand, idempotency: IdempotencyKey | undefined): string {
-    const at = now();
-    const request = this.#plan(command, at);
-    this.ctx.storage.transactionSync(() => {
-      this.#journal.grantLease(request.sessionId, at);
-      if (idempotency) {
-        this.#journal.keepIdempotencyKey(idempotency.key, idempotency.requestHash, request.sessionId, at);
-      }
-      tell(this.ctx.storage.sql, request.sessionId, { say: "start", request });
-    });
-    return request.sessionId;
+  #oncePerKey(idempotency: IdempotencyKey | undefined, act: () => Promise<SyncAnswer>): Promise<SyncAnswer> {
+    return oncePerKey({ journal: this.#journal, inFlight: this.#keysInFlight }, idempotency, now(), act);
   }
 
-  #plan(command: SyncCommand, at: number): RunRequest {
+  #startingParts(): StartingParts {
+    return {
+      storage: this.ctx.storage,
+      journal: this.#journal,
+      control: this.#control,
+      newIds: () => runIds(now(), randomLetters(RUN_LETTERS)),
+      plan: (command, ids, heritage) => this.#plan(command, ids, heritage),
+      checkpoint: (sessionId) => this.#session(sessionId).checkpoint(),
+      fingerprint: async () => (await opalCredential(settingsFrom(this.env))).fingerprint,
+      askDoubtfulHolder: () => this.#askDoubtfulHolder(),
+      cancelHolder: (actor) => this.#cancelHolder(actor),
+      describeHolder: (sessionId) => this.#describeHolder(sessionId),
+      foresee: (planned) => this.#foresee(planned),
+      showControl: () => this.#appendFeed(null),
+    };
+  }
+
+  /** The run that has to make room; null when the lease is free. */
+  async #cancelHolder(actor: string): Promise<string | null> {
+    const lease = this.#journal.lease();
+    if (lease === undefined) return null;
+    const outcome = await this.#session(lease.sessionId).cancel(actor);
+    // One that is over, by this or by itself, may not have been heard of.
+    if (!outcome.ok || outcome.isConfirmed) await this.#poke(lease.sessionId);
+    return outcome.ok ? lease.sessionId : null;
+  }
+
+  #plan(command: SyncCommand, ids: RunIds, heritage: Heritage): RunRequest {
     const settings = settingsFrom(this.env);
     const context = {
       workspace: this.#name,
@@ -182,7 +354,31 @@ export class Workspace extends DurableObject<Env> {
       callMs: settings.opal.timeoutMs,
       order: settings.opal.order,
     };
-    return planRun(command, runIds(at, randomLetters(RUN_LETTERS)), context);
+    return planRun(command, ids, context, heritage);
+  }
+
+  readonly #startScheduled = async (schedule: Schedule, key: string): Promise<SyncAnswer> => {
+    const order = scheduleSync(schedule, { actor: `schedule ${schedule.name}`, source: "scheduled" });
+    return this.requestSync(order, { key, requestHash: key });
+  };
+
+  #scheduleParts(): ScheduleParts {
+    return { storage: this.ctx.storage, schedules: this.#schedules, control: this.#control };
+  }
+
+  #rules(): BreakerRules {
+    const settings = this.#settings();
+    return breakerRules(settings?.deadlineScale ?? 1);
+  }
+
+  /** Undefined when they are wrong: what runs already is watched all the same. */
+  #settings(): Settings | undefined {
+    try {
+      return settingsFrom(this.env);
+    } catch (error) {
+      this.#log("error", "configuration_error", { error: describeError(error) });
+      return undefined;
+    }
   }
 
   /** Frees the lease of a holder that has ended, or that lost its storage; whoever still runs keeps it. */
@@ -209,34 +405,39 @@ export class Workspace extends DurableObject<Env> {
     const summary = this.#journal.summaryOf(sessionId);
     if (summary === undefined) return;
     this.#log("error", "session_lost", { session_id: sessionId });
-    this.#takeIn({
-      sessionId,
-      seq: Number.MAX_SAFE_INTEGER,
-      summary: {
-        ...summary,
-        status: "failed",
-        isOver: true,
-        message: "The run's own record was lost.",
-        endedAt: now(),
-      },
-      remoteIds: [],
-      isOver: true,
-      isSettled: true,
-      dueAt: null,
-    });
+    this.#control.log("session_lost", ITSELF, now(), { session_id: sessionId });
+    this.#takeIn(lostReport(summary, now()));
   }
 
   #takeIn(report: RunReport): void {
-    this.ctx.storage.transactionSync(() => {
-      const { sessionId } = report;
-      for (const remoteId of report.remoteIds) bindRemote(this.ctx.storage.sql, this.#journal, remoteId, sessionId);
-      if (!this.#journal.storeRun(report)) return;
-      if (report.isOver) this.#journal.releaseLease(sessionId);
-      else this.#journal.confirmLease(sessionId, report.dueAt);
-      const activeSessionId = this.#journal.lease()?.sessionId ?? null;
-      this.#journal.appendFeed({ run: report.summary, activeSessionId });
-      if (report.isSettled) this.#journal.forgetOldRuns();
-    });
+    const parts = { ...this.#startingParts(), estimates: this.#estimates, rules: this.#rules() };
+    takeIn({ ...parts, showRun: (run) => this.#appendFeed(run) }, report);
+  }
+
+  /** Call inside a transaction. */
+  #appendFeed(run: RunSummary | null): void {
+    const activeSessionId = this.#journal.lease()?.sessionId ?? null;
+    this.#journal.appendFeed({ run, activeSessionId, ...this.#describeControl() });
+  }
+
+  /** Tells whoever watches how things stand, if they have changed since they were last told. */
+  #showControl(): Control {
+    const control = this.#describeControl();
+    const told = JSON.stringify(control);
+    if (told !== this.#controlTold) {
+      this.#controlTold = told;
+      this.ctx.storage.transactionSync(() => this.#appendFeed(null));
+      pumpSockets(this.ctx, this.#numberedLog(), now());
+    }
+    return control;
+  }
+
+  #describeControl(): Control {
+    return {
+      switchedOff: this.#control.switchedOff() ?? null,
+      breaker: breakerState(this.#control, this.#rules(), now()),
+      queued: this.#control.queue()?.queued ?? null,
+    };
   }
 
   #placingParts(): PlacingParts {
@@ -245,13 +446,17 @@ export class Workspace extends DurableObject<Env> {
       journal: this.#journal,
       claim: (sessionId, remoteId, since) =>
         withinLimit(this.#session(sessionId).claimRemote(remoteId, since), ASK_LIMIT_MS),
-      planForeign: () => this.#plan(FOREIGN_SYNC, now()),
+      planForeign: () => {
+        const heritage = { ...NO_HERITAGE, agentPasts: this.#control.agentPasts() };
+        return this.#plan(FOREIGN_SYNC, runIds(now(), randomLetters(RUN_LETTERS)), heritage);
+      },
     };
   }
 
   async #retryHeld(): Promise<void> {
     for (const sessionId of await retryHeld(this.#placingParts())) {
       this.#log("info", "foreign_run_adopted", { session_id: sessionId });
+      this.#control.log("foreign_run_adopted", ITSELF, now(), { session_id: sessionId });
     }
   }
 
@@ -260,33 +465,30 @@ export class Workspace extends DurableObject<Env> {
   }
 
   async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<number> {
-    const session = this.#session(sessionId);
-    for (const { message } of messages) {
-      const told = toSession.parse(JSON.parse(message));
-      if (told.say === "start") this.#takeInIfAny(await session.start(told.request));
-      if (told.say === "adopt") this.#takeInIfAny(await session.adopt(told.request, told.remoteId));
-      if (told.say === "deliver") await this.#deliverHeld(session, told.deliveryId);
-    }
+    const { storage } = this.ctx;
+    const parts = { storage, journal: this.#journal, takeIn: (report: RunReport) => this.#takeIn(report) };
+    await tellSession(parts, this.#session(sessionId), messages);
     return messages.length;
   }
 
-  #takeInIfAny(report: RunReport | undefined): void {
-    if (report) this.#takeIn(report);
-  }
-
-  async #deliverHeld(session: DurableObjectStub<SyncSession>, deliveryId: string): Promise<void> {
-    const incoming = this.#journal.readHeld(deliveryId);
-    if (incoming === undefined) return;
-    const outcome: DeliveryOutcome = await session.deliver(incoming);
-    if (outcome.outcome === "unknown") throw new Error("the session does not know its run yet");
-    this.ctx.storage.transactionSync(() => this.#journal.dropHeld(incoming));
-  }
-
-  /** Pokes every session that should have moved or settled by now. */
-  async #sweep(): Promise<void> {
+  /** Pokes every session that should have moved or settled by now, and counts what it found. */
+  async #sweep(): Promise<Pick<SweepCounts, "overdue" | "leasesRecovered">> {
     const at = now();
     this.#journal.setLastTime("sweep", at);
-    await Promise.all(this.#journal.overdueSessions(at - LATENESS_MS).map((sessionId) => this.#poke(sessionId)));
+    const lease = this.#journal.lease();
+    const holder = lease?.sessionId;
+    const sessions = this.#journal.overdueSessions(at - LATENESS_MS);
+    // A holder that never confirmed is in no list of runs yet.
+    if (lease?.state === "granted") await this.#askDoubtfulHolder();
+    await Promise.all(sessions.map((sessionId) => this.#poke(sessionId)));
+    const isRecovered = holder !== undefined && this.#journal.lease()?.sessionId !== holder;
+    this.ctx.storage.transactionSync(() => {
+      if (sessions.length > 0) this.#control.count("sweep_overdue", sessions.length);
+      if (!isRecovered) return;
+      this.#control.count("sweep_leases_recovered");
+      this.#control.log("lease_recovered", ITSELF, at, { session_id: holder });
+    });
+    return { overdue: sessions.length, leasesRecovered: Number(isRecovered) };
   }
 
   #nextSweep(): number | undefined {
@@ -310,7 +512,13 @@ export class Workspace extends DurableObject<Env> {
   async #arm(): Promise<void> {
     await armAlarm(
       this.ctx.storage,
-      () => [nextDelivery(this.ctx.storage.sql), nextStall(this.ctx), this.#nextHeldRetry(), this.#nextSweep()],
+      () => [
+        nextDelivery(this.ctx.storage.sql),
+        nextStall(this.ctx),
+        this.#nextHeldRetry(),
+        this.#nextSweep(),
+        this.#control.queue()?.queued.expiresAt,
+      ],
       now,
     );
   }
@@ -331,22 +539,21 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #describeHolder(sessionId: string): NonNullable<Refusal["members"]> {
+    return describeHolder({ sessionId, summary: this.#journal.summaryOf(sessionId), ...this.#estimate(sessionId) });
+  }
+
+  #foresee({ command }: PlannedSync): Expected {
+    const { scope, agentFilter } = command;
+    const order = this.#settings()?.opal.order ?? "sequence";
+    return foresee(this.#estimates, { scope, order, agents: agentFilter?.length ?? AGENT_IDS.length }, now());
+  }
+
+  #estimate(sessionId: string): Expected {
     const summary = this.#journal.summaryOf(sessionId);
-    return {
-      active_session: sessionId,
-      session_id: sessionId,
-      status_url: `/api/force-sync/status/${sessionId}`,
-      ...(summary
-        ? {
-            state: summary.status,
-            progress: summary.progressPercent,
-            completed_agents: summary.completedAgents,
-            expected_agents: summary.expectedAgents,
-            started_at: new Date(summary.requestedAt).toISOString(),
-            started_by: summary.actor,
-          }
-        : {}),
-    };
+    const facts = this.#journal.factsOf(sessionId);
+    const record = judgeEstimates(this.#estimates.judged());
+    if (!summary || !facts) return { estimate: { known: false, reason: "not_accepted_yet" }, record };
+    return { estimate: estimateOf(this.#estimates, facts, summary, now()), record };
   }
 
   #session(sessionId: string): DurableObjectStub<SyncSession> {
@@ -354,7 +561,8 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #overview(): Overview {
-    return { activeSessionId: this.#journal.lease()?.sessionId ?? null, runs: this.#journal.recentRuns() };
+    const activeSessionId = this.#journal.lease()?.sessionId ?? null;
+    return { activeSessionId, runs: this.#journal.recentRuns(), ...this.#describeControl() };
   }
 
   #numberedLog(): NumberedLog {

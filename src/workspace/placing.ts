@@ -4,7 +4,7 @@ import { z } from "zod";
 import { now } from "../platform/clock.ts";
 import { enqueue } from "../platform/outbox.ts";
 import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
-import { type RunRequest, runRequest } from "../sync/run/events.ts";
+import { type RunRequest, runRequest } from "../sync/run/request.ts";
 import type { WorkspaceJournal } from "./journal.ts";
 
 /** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
@@ -20,7 +20,14 @@ export type Placement =
 
 /** What a workspace tells a session, in order, until the session has taken it. */
 export const toSession = z.discriminatedUnion("say", [
-  z.object({ say: z.literal("start"), request: runRequest }),
+  z.object({ say: z.literal("start"), request: runRequest, withdrawnBy: z.string().nullable().default(null) }),
+  z.object({
+    say: z.literal("retried"),
+    bySessionId: z.string(),
+    attempt: z.number(),
+    how: z.enum(["retry", "resume"]),
+    actor: z.string(),
+  }),
   z.object({ say: z.literal("adopt"), request: runRequest, remoteId: z.string() }),
   z.object({ say: z.literal("deliver"), deliveryId: z.string() }),
 ]);

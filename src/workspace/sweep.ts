@@ -5,6 +5,7 @@ import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
 import { describeError, log } from "../platform/log.ts";
 import { listWorkspaces } from "../sync/store.ts";
+import type { SweepCounts } from "./control.ts";
 
 /** Pokes every workspace; one that fails stops no other. */
 export async function sweepWorkspaces(env: Env): Promise<void> {
@@ -14,9 +15,16 @@ export async function sweepWorkspaces(env: Env): Promise<void> {
     workspaces.map((name) => env.WORKSPACE.getByName(objectName(name, "workspace")).sweep()),
   );
   const failures = outcomes.filter((outcome) => outcome.status === "rejected");
+  const found = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  const total = (what: keyof SweepCounts) => found.reduce((sum, counts) => sum + counts[what], 0);
   log(failures.length > 0 ? "error" : "info", "cron", {
     workspaces: workspaces.length,
     failed: failures.length,
+    overdue: total("overdue"),
+    leases_recovered: total("leasesRecovered"),
+    schedules_fired: total("fired"),
+    schedules_skipped: total("skipped"),
+    schedules_missed: total("missed"),
     error: failures[0] && describeError(failures[0].reason),
     duration_ms: now() - startedAt,
   });

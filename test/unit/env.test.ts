@@ -230,7 +230,7 @@ describe("webhook secrets", () => {
     ["names a workspace that is no safe name", `{"a:b":"${ACME}"}`],
   ])("of further workspaces are refused, unseen, when the list %s", (_what, OSA_WORKSPACE_SECRETS) => {
     const found = problems(PRODUCTION, { OSA_WORKSPACE_SECRETS });
-    expect(found).toEqual([expect.stringMatching(/^OSA_WORKSPACE_SECRETS /)]);
+    expect(found).toEqual([expect.stringMatching(/^OSA_WORKSPACE_SECRETS\b/)]);
     expect(found.join()).not.toMatch(/hunter2|change-me|40-letters/);
   });
 });

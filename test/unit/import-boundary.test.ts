@@ -90,10 +90,11 @@ describe("the pure core of a run", () => {
     expect(importFindings(pure, ({ from }) => !MAY_USE.test(from))).toEqual([]);
   });
 
-  test("takes types from the events' schemas, never the schemas, so that the browser needs no zod", () => {
-    const rules = pure.filter(({ path }) => path !== "sync/run/events.ts");
+  test("takes types from the schemas' two files, never the schemas, so that the browser needs no zod", () => {
+    const schemas = ["sync/run/events.ts", "sync/run/request.ts"];
+    const rules = pure.filter(({ path }) => !schemas.includes(path));
     expect(
-      importFindings(rules, ({ from, isTypeOnly }) => from === "zod" || (from === "sync/run/events.ts" && !isTypeOnly)),
+      importFindings(rules, ({ from, isTypeOnly }) => from === "zod" || (schemas.includes(from) && !isTypeOnly)),
     ).toEqual([]);
   });
 
@@ -128,10 +129,13 @@ test("an answer that refuses is built in one file", () => {
   expect(built.filter((path) => path !== "platform/problem.ts" && path !== "platform/live.ts")).toEqual([]);
 });
 
-test("an object's SQL is in its journal and in the platform's storage files", () => {
+test("an object's SQL is in its journals and in the platform's storage files", () => {
   const storage = [
     "sync/journal.ts",
     "workspace/journal.ts",
+    "workspace/control-journal.ts",
+    "workspace/estimate-journal.ts",
+    "schedules/journal.ts",
     ...["outbox", "migrate", "sql", "bodies"].map((name) => `platform/${name}.ts`),
   ];
   expect(findings(worker, /\.exec\(\s*[`"']|\bsql\.exec\b|#sql\.exec\b/g, storage)).toEqual([]);

@@ -5,7 +5,7 @@ import {
   runInDurableObject,
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { nextWakeUp } from "../../src/sync/run/deadlines.ts";
 import type { RunEvent } from "../../src/sync/run/events.ts";
 import { NO_RUN } from "../../src/sync/run/state.ts";
@@ -22,6 +22,7 @@ import {
   webhook,
 } from "../support/worker/client.ts";
 import { advanceClock, breakD1, fixLuck, stopClock } from "../support/worker/faults.ts";
+import { type WholeLife, wholeLife } from "../support/worker/life.ts";
 import {
   alarmOf,
   eventsOf,
@@ -36,6 +37,8 @@ import {
 } from "../support/worker/objects.ts";
 
 afterEach(startOver);
+
+const LIFE_TIMEOUT_MS = 120_000;
 
 const WHOLE_RUN = [
   ...["requested", "attempt_started", "attempt_accepted", "remote_bound"],
@@ -98,6 +101,47 @@ describe("a whole run ends the same, each event once", () => {
   });
 });
 
+describe("a whole life, with everything that can go wrong in it, leaves the same behind", () => {
+  async function evictAll(): Promise<void> {
+    for (const id of await workspaceObject().sessions("", 100)) await evict(sessionObject(id));
+    await evict(workspaceObject());
+  }
+
+  let undisturbed: WholeLife;
+
+  beforeAll(async () => {
+    undisturbed = await wholeLife(async () => {});
+    await startOver();
+  }, LIFE_TIMEOUT_MS);
+
+  test("undisturbed", () => {
+    const { statuses, events, checks, overview } = undisturbed;
+    expect(statuses).toMatchObject([
+      {
+        state: "partially_completed",
+        completed_agents: 8,
+        retry_attempts: 3,
+        retried_as: [{ session_id: "sync-run3" }],
+      },
+      { state: "partially_completed", completed_agents: 8, retry_attempts: 0 },
+      { state: "completed", completed_agents: 1, attempt: 2, retry_of: "sync-run1" },
+    ]);
+    const whatHappened = new Set(events.flat().map((event) => event.because ?? event.type));
+    for (const event of ["breaker_open", "agent_timed_out", "invalid_result", "fallback_used", "result_attached"]) {
+      expect(whatHappened).toContain(event);
+    }
+    expect(checks.map((check) => [check.isStateFold, check.differences])).toEqual(checks.map(() => [true, []]));
+    expect(overview).toMatchObject({ activeSessionId: null, queued: null, breaker: { state: "closed" } });
+  });
+
+  test.for([
+    ["when the workspace and every session are evicted between every two steps", evictAll],
+    ["when every object is killed between every two steps", abortAllDurableObjects],
+  ] as const)("%s", { timeout: LIFE_TIMEOUT_MS }, async ([, disturb]) => {
+    expect(await wholeLife(disturb)).toEqual(undisturbed);
+  });
+});
+
 describe("killed between the trigger and the first poll", () => {
   test.for([
     ["while it waits for its next attempt", "503 503 ok", (run: Answer["body"]) => run.attempts[0]?.state === "failed"],
@@ -145,7 +189,10 @@ describe("the one alarm", () => {
     await ring(session);
     const types = await eventTypes(body.session_id);
     expect(types.filter((type) => type === "agent_timed_out")).toHaveLength(1);
-    expect(types.filter((type) => type === "attempt_started")).toHaveLength(1);
+    // One for the run, one for its silent agent.
+    expect(types.filter((type) => type === "attempt_started")).toHaveLength(2);
+    expect(await opalLedger(body.session_id)).toHaveLength(1);
+    expect(await opalLedger(`${body.session_id}.rerun-1`)).toHaveLength(1);
   });
 });
 

@@ -110,9 +110,9 @@ describe("a delivery whose run is unknown is held", () => {
     const held = await webhook(report("geo_audit", { workflow_id: "later" }));
     const deliver = SyncSession.prototype.deliver;
     let lost = 0;
-    vi.spyOn(SyncSession.prototype, "deliver").mockImplementation(async function (this: SyncSession, incoming) {
-      const outcome = await deliver.call(this, incoming);
-      if (incoming.delivery.deliveryId === held.body.webhook_id && lost++ === 0) throw new Error("the answer is lost");
+    vi.spyOn(SyncSession.prototype, "deliver").mockImplementation(async function (this: SyncSession, ...args) {
+      const outcome = await deliver.apply(this, args);
+      if (args[0].delivery.deliveryId === held.body.webhook_id && lost++ === 0) throw new Error("the answer is lost");
       return outcome;
     });
     await webhook(agentEvent(run, "content_review", "started", { workflow_id: "later" }));

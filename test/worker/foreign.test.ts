@@ -79,12 +79,8 @@ describe("a workflow nobody here started", () => {
     async (when) => {
       await webhook(report("geo_audit", { workflow_id: "foreign" }));
       const adopt = SyncSession.prototype.adopt;
-      vi.spyOn(SyncSession.prototype, "adopt").mockImplementationOnce(async function (
-        this: SyncSession,
-        request,
-        remoteId,
-      ) {
-        if (when === "after") await adopt.call(this, request, remoteId);
+      vi.spyOn(SyncSession.prototype, "adopt").mockImplementationOnce(async function (this: SyncSession, ...args) {
+        if (when === "after") await adopt.apply(this, args);
         throw new Error("the session does not answer");
       });
       await passSeconds(60);

@@ -49,10 +49,10 @@ function failing(times: number) {
 function breakStart(where: "before" | "after", times = 1): void {
   const start = SyncSession.prototype.start;
   const fails = failing(times);
-  vi.spyOn(SyncSession.prototype, "start").mockImplementation(async function (this: SyncSession, request) {
+  vi.spyOn(SyncSession.prototype, "start").mockImplementation(async function (this: SyncSession, ...args) {
     const isBroken = fails();
     if (isBroken && where === "before") throw new Error("the session does not answer");
-    const report = await start.call(this, request);
+    const report = await start.apply(this, args);
     if (isBroken) throw new Error("the answer is lost");
     return report;
   });
@@ -157,7 +157,9 @@ describe("asking an overdue holder", () => {
     breakReports();
     advanceClock(90_000);
     expect((await trigger()).body).toMatchObject({ code: "run_active", active_session: run.session_id });
-    expect((await status(run.session_id)).agents[0]).toMatchObject({ status: "timed_out" });
+    // It was moved when it was asked: the agent that is over its limit runs once more.
+    expect((await status(run.session_id)).agents[0]).toMatchObject({ status: "rerunning" });
+    expect(await eventTypes(run.session_id)).toContain("agent_timed_out");
   });
 
   test("takes it from a session that has lost its storage, and shows that run as lost", async () => {

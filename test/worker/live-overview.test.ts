@@ -12,6 +12,7 @@ import {
   trigger,
   webhook,
 } from "../support/worker/client.ts";
+import { fixLuck } from "../support/worker/faults.ts";
 import { handshake, type LiveMessage, type Watcher, watch } from "../support/worker/live.ts";
 import { evict, sessionObject, settled, startOver, workspaceObject } from "../support/worker/objects.ts";
 
@@ -27,19 +28,33 @@ interface Summary {
   readonly completedAgents: number;
 }
 
-interface Shown {
+/** What decides whether a run may start. */
+interface Control {
+  readonly switchedOff: unknown;
+  readonly breaker: { readonly state: string } | undefined;
+  readonly queued: { readonly sessionId: string } | null;
+}
+
+interface Shown extends Control {
   readonly activeSessionId: string | null;
   readonly runs: readonly Summary[];
 }
 
+interface Change extends Control {
+  /** Null when only the control has changed. */
+  readonly run: Summary | null;
+  readonly activeSessionId: string | null;
+}
+
 /** What a dashboard knows from what it was sent. */
 function shown(messages: readonly LiveMessage[]): Shown {
-  let now: Shown = { activeSessionId: null, runs: [] };
+  let now: Shown = { activeSessionId: null, switchedOff: null, breaker: undefined, queued: null, runs: [] };
   for (const message of messages) {
     if (message.type === "snapshot") now = stateOf(message);
     if (message.type === "change") {
-      const { run, activeSessionId } = changeOf(message);
-      now = { activeSessionId, runs: [run, ...now.runs.filter((known) => known.sessionId !== run.sessionId)] };
+      const { run, ...rest } = changeOf(message);
+      const others = now.runs.filter((known) => known.sessionId !== run?.sessionId);
+      now = { ...rest, runs: run === null ? now.runs : [run, ...others] };
     }
   }
   return now;
@@ -49,7 +64,7 @@ function stateOf(message: LiveMessage): Shown {
   return JSON.parse(JSON.stringify(message.state));
 }
 
-function changeOf(message: LiveMessage): { run: Summary; activeSessionId: string | null } {
+function changeOf(message: LiveMessage): Change {
   return JSON.parse(JSON.stringify(message.change));
 }
 
@@ -61,14 +76,16 @@ describe("the overview's socket", () => {
   test("shows a run from its request to its end, and who holds the lease", async () => {
     const watcher = await watch(OVERVIEW);
     await shows(watcher, () => watcher.messages[0]?.type === "snapshot");
-    expect(watcher.messages).toMatchObject([{ state: { activeSessionId: null, runs: [] } }]);
+    expect(watcher.messages).toMatchObject([
+      { state: { activeSessionId: null, runs: [], switchedOff: null, breaker: { state: "closed" }, queued: null } },
+    ]);
     const run = await runningSync();
     await shows(watcher, (now) => now.activeSessionId === run.session_id && now.runs[0]?.status === "running");
     await allAgentsReport(run);
     const end = await shows(watcher, (now) => now.runs[0]?.isOver === true);
     expect(end).toMatchObject({ activeSessionId: null, runs: [{ status: "completed", progressPercent: 100 }] });
 
-    const summaries = watcher.messages.slice(1).map((message) => changeOf(message).run);
+    const summaries = watcher.messages.slice(1).flatMap((message) => changeOf(message).run ?? []);
     expect(summaries.every((summary) => summary.sessionId === run.session_id)).toBe(true);
     expect(summaries[0]?.status).toBe("requested");
     const progress = summaries.map((summary) => summary.progressPercent);
@@ -85,9 +102,32 @@ describe("the overview's socket", () => {
     const second = await runningSync();
     await webhook(agentEvent(second, "integration_health"));
     const now = await shows(watcher, ({ runs }) => runs.some((run) => run.completedAgents === 1));
-    const overview = await workspaceObject().overview();
-    expect(now.activeSessionId).toBe(overview.activeSessionId);
-    expect(now.runs).toEqual(overview.runs);
+    expect(now).toEqual(await workspaceObject().overview());
+  });
+
+  test("shows what decides whether a run may start, also when no run has changed", async () => {
+    const watcher = await watch(OVERVIEW);
+    await workspaceObject().switchOff("an administrator", "OPAL is being moved");
+    const off = await shows(watcher, (now) => now.switchedOff !== null);
+    expect(off.switchedOff).toMatchObject({ by: "an administrator", reason: "OPAL is being moved" });
+    await workspaceObject().switchOn("an administrator", null);
+    await shows(watcher, (now) => now.switchedOff === null);
+    expect(watcher.messages.slice(1).map((message) => changeOf(message).run)).toEqual([null, null]);
+
+    await runningSync();
+    const { body: queued } = await call("POST", "/api/force-sync/trigger", { body: { on_busy: "queue" } });
+    await shows(watcher, (now) => now.queued?.sessionId === queued.session_id);
+    await call("DELETE", `/api/force-sync/status/${queued.session_id}`);
+    await shows(watcher, (now) => now.queued === null && now.runs[0]?.sessionId === queued.session_id);
+    expect(shown(watcher.messages)).toEqual(await workspaceObject().overview());
+  });
+
+  test("shows the circuit breaker when it opens", async () => {
+    fixLuck(0);
+    const watcher = await watch(OVERVIEW);
+    await trigger("503");
+    await shows(watcher, (now) => now.breaker?.state === "open");
+    expect(shown(watcher.messages).breaker).toEqual((await workspaceObject().overview()).breaker);
   });
 
   test("survives the workspace's eviction", async () => {

@@ -10,8 +10,8 @@ import {
   status,
   trigger,
 } from "../support/worker/client.ts";
-import { fixLuck } from "../support/worker/faults.ts";
-import { startOver } from "../support/worker/objects.ts";
+import { fixLuck, stopClock } from "../support/worker/faults.ts";
+import { passTimeUntil, sessionObject, startOver } from "../support/worker/objects.ts";
 
 afterEach(startOver);
 
@@ -52,9 +52,12 @@ describe("OPAL receives", () => {
   });
 
   test("the same Idempotency-Key, correlation id and client on every attempt, each signed anew", async () => {
+    stopClock();
     fixLuck(0);
     const { body } = await trigger("503 reset 429 ok");
-    await eventually(
+    // After three failures the circuit breaker makes the fourth attempt wait.
+    await passTimeUntil(
+      [sessionObject(body.session_id)],
       () => status(body.session_id),
       (run) => run.state === "running",
     );

@@ -94,6 +94,7 @@ async function expectD1ToEqual(sessionId: string): Promise<void> {
   const agents = (await rows("opal_agent_executions")).map((row) => [row.agent_name, row.status, row.confidence_score]);
   const shown = run.agents.map((agent: Answer["body"]) => [agent.agent_id, agent.status, agent.confidence_score]);
   expect(agents.sort()).toEqual(shown.sort());
+  expect((await sessionObject(sessionId).check()).differences).toEqual([]);
 }
 
 test("after a run D1 holds all of it, as the object's log has it", async () => {

@@ -11,7 +11,7 @@ import {
   webhook,
 } from "../support/worker/client.ts";
 import { advanceClock, fixLuck, stopClock } from "../support/worker/faults.ts";
-import { eventTypes, ring, sessionObject, startOver } from "../support/worker/objects.ts";
+import { eventTypes, ring, sessionObject, startOver, workspaceObject } from "../support/worker/objects.ts";
 
 afterEach(startOver);
 
@@ -28,6 +28,14 @@ const hasFailedOnce = (run: Body) => run.attempts[0]?.state === "failed";
 /** How long after an attempt's end the next one is due. */
 function waits(run: Body): number[] {
   return run.attempts.map((attempt: Body) => Date.parse(attempt.next_attempt_at) - Date.parse(attempt.ended_at));
+}
+
+/** The third failure has come to the workspace, so it lets nobody call for thirty seconds. */
+async function breakerOpens(): Promise<void> {
+  await eventually(
+    () => workspaceObject().overview(),
+    ({ breaker }) => breaker.state === "open",
+  );
 }
 
 describe("a failure that may pass is tried again", () => {
@@ -51,24 +59,38 @@ describe("a failure that may pass is tried again", () => {
 
 describe("a refusal that would only be repeated is final at once", () => {
   test.for([
-    ["400", 400, "http_4xx"],
-    ["401", 401, "http_auth"],
-    ["403", 403, "http_auth"],
-    ["404", 404, "http_4xx"],
-    ["302", 302, "redirected"],
-    ["307", 307, "redirected"],
-  ] as const)("%s", async ([word, http_status, error_class]) => {
+    ["400", 400, "http_4xx", "opal_refused"],
+    ["401", 401, "http_auth", "credential_refused"],
+    ["403", 403, "http_auth", "credential_refused"],
+    ["404", 404, "http_4xx", "opal_refused"],
+    ["302", 302, "redirected", "opal_refused"],
+    ["307", 307, "redirected", "opal_refused"],
+  ] as const)("%s", async ([word, http_status, error_class, reason]) => {
     fixLuck(0);
     const run = await runOf(`${word} ok`, (now) => now.state !== "requested");
-    expect(run).toMatchObject({ state: "failed", status: "failed", reason: "opal_refused" });
+    // What a refused credential stopped can go on when that has been put right.
+    const can_resume = reason === "credential_refused";
+    expect(run).toMatchObject({ state: "failed", status: "failed", reason, can_retry: true, can_resume });
     expect(run.attempts).toMatchObject([{ state: "failed", http_status, error_class, next_attempt_at: null }]);
     expect(await opalLedger(run.session_id)).toHaveLength(1);
   });
 });
 
 test("after four attempts the run has failed, says so with its correlation id, and never said anything better", async () => {
-  fixLuck(0);
-  const run = await runOf("503", (now) => now.state !== "requested");
+  stopClock();
+  fixLuck(0.5);
+  const { session_id: id } = await runOf("503", hasFailedOnce);
+  for (const wait of [1_000, 2_000]) {
+    advanceClock(wait);
+    await ring(sessionObject(id));
+  }
+  await breakerOpens();
+  advanceClock(4_000);
+  await ring(sessionObject(id));
+  expect(await status(id)).toMatchObject({ state: "requested", progress: 0, waiting: { because: "breaker_open" } });
+  advanceClock(26_000);
+  await ring(sessionObject(id));
+  const run = await status(id);
   expect(run).toMatchObject({
     state: "failed",
     status: "failed",
@@ -86,10 +108,9 @@ test("after four attempts the run has failed, says so with its correlation id, a
   expect(run.attempts.map((attempt: Body) => attempt.state)).toEqual(["failed", "failed", "failed", "failed"]);
   expect(await eventTypes(run.session_id)).toEqual([
     "requested",
-    ...Array.from({ length: 4 }, () => ["attempt_started", "attempt_failed"]).flat(),
-    "ended",
+    ...Array.from({ length: 3 }, () => ["attempt_started", "attempt_failed"]).flat(),
+    ...["attempt_postponed", "attempt_started", "attempt_failed", "ended"],
   ]);
-  stopClock();
   advanceClock(60 * 60_000);
   await ring(sessionObject(run.session_id));
   expect(await opalLedger(run.session_id)).toHaveLength(4);
@@ -99,8 +120,8 @@ describe("the wait before the next attempt", () => {
   test("doubles, and is visible with the failed attempt", async () => {
     stopClock();
     fixLuck(0.5);
-    const { session_id: id } = await runOf("503 502 500 ok", hasFailedOnce);
-    for (const [index, wait] of [1_000, 2_000, 4_000].entries()) {
+    const { session_id: id } = await runOf("503 502 ok", hasFailedOnce);
+    for (const [index, wait] of [1_000, 2_000].entries()) {
       const run = await eventually(
         () => status(id),
         (now) => now.attempts[index]?.state === "failed",
@@ -118,6 +139,37 @@ describe("the wait before the next attempt", () => {
       );
     }
     await eventually(() => status(id), isRunning);
+  });
+
+  test("doubles once more after the third failure, and then until the circuit breaker lets a call through", async () => {
+    stopClock();
+    fixLuck(0.5);
+    const { session_id: id } = await runOf("503 502 500 ok", hasFailedOnce);
+    for (const wait of [1_000, 2_000]) {
+      advanceClock(wait);
+      await ring(sessionObject(id));
+    }
+    expect(waits(await status(id))).toEqual([1_000, 2_000, 4_000]);
+    await breakerOpens();
+    const openedAt = Date.now();
+    advanceClock(4_000);
+    await ring(sessionObject(id));
+    const until = new Date(openedAt + 30_000).toISOString();
+    const waiting = await status(id);
+    expect(waiting).toMatchObject({
+      state: "requested",
+      next_attempt_at: until,
+      waiting: { because: "breaker_open", until },
+    });
+    expect(waiting.message).toContain("circuit breaker");
+    advanceClock(25_999);
+    await ring(sessionObject(id));
+    // The wait is no attempt, and is written down once.
+    expect(await opalLedger(id)).toHaveLength(3);
+    expect((await eventTypes(id)).filter((type) => type === "attempt_postponed")).toHaveLength(1);
+    advanceClock(1);
+    await ring(sessionObject(id));
+    expect(await status(id)).toMatchObject({ state: "running", retry_attempts: 3, waiting: null });
   });
 
   test.for([

@@ -38,8 +38,11 @@ describe("the answer", () => {
       correlation_id: `force-sync-${suffix}`,
       workflow_id: `workflow-${suffix}`,
       status: "initiated",
+      state: "requested",
+      reason: null,
       progress: 0,
       message: expect.any(String),
+      created_at: expect.stringMatching(/^\d{4}-.+Z$/),
       polling_url: `/api/force-sync/status/${session}`,
       status_url: `/api/force-sync/status/${session}`,
     });
@@ -157,13 +160,14 @@ describe("a wrong request is refused by name and starts nothing", () => {
 describe("an Idempotency-Key", () => {
   const key = { "Idempotency-Key": "the-callers-own-key" };
 
-  test("given again leads to the same run, also when that has ended", async () => {
+  test("given again gets the same answer, also when the run has ended", async () => {
     const first = await trigger("ok", key);
     const again = await trigger("ok", key);
-    expect([again.status, again.body.session_id]).toEqual([200, first.body.session_id]);
+    expect([again.status, again.body]).toEqual([200, first.body]);
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
     await cancel(first.body.session_id);
-    expect((await trigger("ok", key)).body).toMatchObject({ session_id: first.body.session_id, state: "cancelled" });
+    expect((await trigger("ok", key)).body).toEqual(first.body);
+    expect((await status(first.body.session_id)).state).toBe("cancelled");
   });
 
   test("survives the death of every object, and ends after a day", async () => {
@@ -191,7 +195,7 @@ describe("an Idempotency-Key", () => {
     expect(await opalLedgerOfClient(client)).toHaveLength(1);
   });
 
-  test("given twice at once is one run, also while the lease's last holder is still being asked", async () => {
+  test("given twice at once is one run: the second is told that the first is still being answered", async () => {
     const { body: last } = await trigger("ok");
     await cancel(last.session_id);
     await settled(last.session_id);
@@ -199,8 +203,8 @@ describe("an Idempotency-Key", () => {
     await query(workspaceObject(), `INSERT INTO lease VALUES (1, '${last.session_id}', 'confirmed', 1, 1)`);
     await query(workspaceObject(), "UPDATE runs SET seq = 0, is_over = 0, is_settled = 0, due_at = 1");
     const answers = await Promise.all([trigger("ok", key), trigger("ok", key)]);
-    expect(answers.map((answer) => answer.status)).toEqual([200, 200]);
-    expect(new Set(answers.map((answer) => answer.body.session_id)).size).toBe(1);
+    expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 409]);
+    expect(answers.find(({ status }) => status === 409)?.body.code).toBe("idempotency_key_in_flight");
   });
 
   test("of another request is refused and starts nothing", async () => {

@@ -5,6 +5,8 @@ import {
   agentEvent,
   bytesOf,
   call,
+  eventually,
+  opalLedger,
   PREVIOUS_SECRET,
   result,
   runningSync,
@@ -89,7 +91,7 @@ describe("what an agent's status word means", () => {
     expect([agentOf(now).status, now.deliveries.ignored]).toEqual(["waiting", 1]);
   });
 
-  test("a result of a shape nobody knows counts, is kept whole and marked", async () => {
+  test("a result of a shape nobody knows is none: it is kept whole and marked, and its agent runs once more", async () => {
     const run = await runningSync();
     const odd = { anything: ["goes", { here: null }] };
     expect((await webhook(agentEvent(run, AGENT, "completed", { agent_data: odd }))).body).toMatchObject({
@@ -97,8 +99,17 @@ describe("what an agent's status word means", () => {
       verdict: "quarantined",
     });
     const agent = agentOf(await status(run.session_id));
-    expect(agent).toMatchObject({ status: "completed", quarantined: true });
+    expect(agent).toMatchObject({ status: "rerunning", quarantined: true, reason: "invalid_result", retry_count: 1 });
     expect((await call("GET", agent.result_url)).body).toMatchObject({ output: odd, family: "unrecognised" });
+    const [again] = await eventually(
+      () => opalLedger(`${run.session_id}.rerun-1`),
+      (calls) => calls.length > 0,
+    );
+    expect(JSON.parse(again?.body ?? "")).toMatchObject({
+      correlation_id: run.correlation_id,
+      input_data: { agent_filter: [AGENT], retry_of: run.session_id },
+    });
+    expect(await status(run.session_id)).toMatchObject({ completed_agents: 0, deliveries: { quarantined: 1 } });
   });
 
   test("an agent nobody knows is stored without effect", async () => {

@@ -1,11 +1,13 @@
 // state + command + now > events or a refusal. The rules of a run; nothing here has an effect.
 import { refuse } from "../../platform/refusal.ts";
 import type { Command } from "./commands.ts";
-import { deadlines, overdue } from "./deadlines.ts";
+import { dueAttempt, overdue } from "./deadlines.ts";
 import { deliver } from "./deliver.ts";
 import { type Decision, Draft } from "./draft.ts";
-import { end, endIfAllAgentsEnded, expire } from "./endings.ts";
-import { isActive, isEnded, type KnownRun, openAttempt, type Run } from "./state.ts";
+import { confirmCancel, endIfAllAgentsEnded, expire } from "./endings.ts";
+import { rerunAskedFor } from "./recovery.ts";
+import { reprocess } from "./reprocess.ts";
+import { attemptsFor, isActive, isEnded, type KnownRun, openAttempt, type Run } from "./state.ts";
 import { callAnswered, callFailed } from "./trigger.ts";
 
 /** The clocks of an edge and an object may differ by this much. */
@@ -15,10 +17,12 @@ export function decide(run: Run, command: Command, now: number): Decision {
   const draft = new Draft(run, now);
   switch (command.type) {
     case "start":
-      if (run.status === "absent") draft.add({ type: "requested", ...command.request });
+      if (run.status === "absent") start(draft, command);
       return draft.decision();
     case "adopt":
-      if (run.status === "absent") draft.add({ type: "adopted", ...command.request, remoteId: command.remoteId });
+      if (run.status === "absent") {
+        draft.add({ type: "adopted", ...command.request, remoteId: command.remoteId }, "foreign_workflow", null);
+      }
       return draft.decision();
     default:
       if (run.status === "absent") return refuse("session_not_found");
@@ -26,6 +30,8 @@ export function decide(run: Run, command: Command, now: number): Decision {
   switch (command.type) {
     case "begin_attempt":
       return beginAttempt(draft, run);
+    case "postpone":
+      return postpone(draft, run, command);
     case "call_answered":
       callAnswered(draft, run, command);
       return draft.decision();
@@ -34,7 +40,12 @@ export function decide(run: Run, command: Command, now: number): Decision {
       return draft.decision();
     case "claim_remote":
       if (isActive(run) && run.remoteIds.length === 0 && mayBeOurs(run, command.since)) {
-        draft.add({ type: "remote_bound", remoteId: command.remoteId, boundBy: "only_active_run" });
+        const { remoteId } = command;
+        draft.add(
+          { type: "remote_bound", remoteId, boundBy: "only_active_run", rerun: null },
+          "only_active_run",
+          run.marks.attempt,
+        );
       }
       return draft.decision();
     case "deliver":
@@ -42,11 +53,27 @@ export function decide(run: Run, command: Command, now: number): Decision {
       return draft.decision();
     case "cancel":
       return cancel(draft, run, command);
+    case "rerun":
+      return rerunAskedFor(draft, run, command);
+    case "mark_retried":
+      return markRetried(draft, run, command);
+    case "reprocess":
+      for (const delivery of command.deliveries) reprocess(draft, delivery, command.actor);
+      endIfAllAgentsEnded(draft);
+      return draft.decision();
     case "wake":
       return wake(draft, run, command);
     default:
       return unreachable(command);
   }
+}
+
+/** A run that was withdrawn while it waited for its turn begins and ends at once, so that it is in the history. */
+function start(draft: Draft, { request, withdrawnBy }: Extract<Command, { type: "start" }>): void {
+  const requested = draft.add({ type: "requested", ...request }, "granted", null);
+  if (withdrawnBy === null) return;
+  const asked = draft.add({ type: "cancel_requested", actor: withdrawnBy }, "asked_for", requested);
+  draft.add({ type: "ended", status: "cancelled", reason: "withdrawn_from_queue" }, "withdrawn", asked);
 }
 
 /** Nothing that OPAL spoke of before our first call can be ours. */
@@ -60,8 +87,28 @@ function unreachable(command: never): never {
 }
 
 function beginAttempt(draft: Draft, run: KnownRun): Decision {
-  const isDue = deadlines(run).some((deadline) => deadline.what === "attempt" && deadline.at <= draft.now);
-  if (isDue) draft.add({ type: "attempt_started", attempt: run.attempts.length + 1 });
+  const due = dueAttempt(run, draft.now);
+  if (due) {
+    const attempt = run.attempts.length + 1;
+    draft.add({ type: "attempt_started", attempt, rerun: due.rerun }, "call_due", causeOfCall(run, due.rerun));
+  }
+  return draft.decision();
+}
+
+/** The request or the re-run for the first call, the failed call before for every other one. */
+function causeOfCall(run: KnownRun, rerun: number | null): number | null {
+  if (attemptsFor(run, rerun).length > 0 || run.postponed !== null) return run.marks.attempt;
+  const agent = run.reruns.find((known) => known.rerun === rerun)?.agents[0];
+  return agent === undefined ? 1 : (run.marks.agents[agent] ?? 1);
+}
+
+/** Written down once for every time that the wait gets longer, so that a long wait does not fill the log. */
+function postpone(draft: Draft, run: KnownRun, command: Extract<Command, { type: "postpone" }>): Decision {
+  const due = dueAttempt(run, draft.now);
+  const { until, because } = command;
+  if (due && until > draft.now) {
+    draft.add({ type: "attempt_postponed", until, because }, "call_not_allowed", causeOfCall(run, due.rerun));
+  }
   return draft.decision();
 }
 
@@ -70,19 +117,25 @@ function cancel(draft: Draft, run: KnownRun, command: Extract<Command, { type: "
   if (isEnded(run)) {
     return run.status === "cancelled" ? draft.decision() : refuse("run_ended", { members: { state: run.status } });
   }
-  if (run.cancelRequestedAt === null) draft.add({ type: "cancel_requested", actor: command.actor });
+  if (run.cancelRequestedAt === null) draft.add({ type: "cancel_requested", actor: command.actor }, "asked_for", null);
   if (openAttempt(run) && command.callInFlight) return draft.decision();
   return wake(draft, run, { type: "wake", callInFlight: false, jitter: command.jitter });
 }
 
+function markRetried(draft: Draft, run: KnownRun, command: Extract<Command, { type: "mark_retried" }>): Decision {
+  const { bySessionId, attempt, how, actor } = command;
+  const isKnown = isEnded(run) && run.retriedAs.some((retried) => retried.sessionId === bySessionId);
+  if (isEnded(run) && !isKnown) draft.add({ type: "retried", bySessionId, attempt, how, actor }, "asked_for", null);
+  return draft.decision();
+}
+
 function wake(draft: Draft, run: KnownRun, command: Extract<Command, { type: "wake" }>): Decision {
   if (openAttempt(run) && !command.callInFlight) {
-    callFailed(draft, run, { failure: "interrupted", httpStatus: null, retryAfterMs: 0, jitter: command.jitter });
+    const interrupted = { failure: "interrupted", httpStatus: null, retryAfterMs: 0, credential: null } as const;
+    callFailed(draft, run, { ...interrupted, jitter: command.jitter });
   }
   const active = draft.active();
-  if (active && active.cancelRequestedAt !== null && !openAttempt(active)) {
-    end(draft, "cancelled", "cancelled_by_operator");
-  }
+  if (active && active.cancelRequestedAt !== null && !openAttempt(active)) confirmCancel(draft);
   for (const deadline of overdue(draft.run, draft.now)) {
     if (draft.active() === undefined) break;
     expire(draft, deadline);

@@ -2,12 +2,13 @@
 import type { Refusal } from "../../platform/refusal.ts";
 import type { EventBody, RunEvent } from "./events.ts";
 import { reduce } from "./reduce.ts";
+import type { RuleId } from "./rules.ts";
 import { type ActiveRun, isActive, type Run } from "./state.ts";
 
 export type Decision = { readonly ok: true; readonly events: readonly RunEvent[]; readonly run: Run } | Refusal;
 
 /** Raised when an event changes shape; older ones are then upcast where the log is read. */
-const EVENT_VERSION = 1;
+const EVENT_VERSION = 2;
 
 export class Draft {
   run: Run;
@@ -19,10 +20,13 @@ export class Draft {
     this.now = now;
   }
 
-  add(body: EventBody): void {
-    const event: RunEvent = { ...body, seq: this.run.seq + 1, at: this.now, version: EVENT_VERSION };
+  /** Adds an event with the rule that decides it and the event it follows from; answers its number. */
+  add(body: EventBody, rule: RuleId, causedBy: number | null): number {
+    const seq = this.run.seq + 1;
+    const event: RunEvent = { ...body, seq, at: this.now, version: EVENT_VERSION, rule, causedBy };
     this.#events.push(event);
     this.run = reduce(this.run, event);
+    return seq;
   }
 
   /** The run while it is active, and undefined afterwards: what ends a run ends it once. */

@@ -1,15 +1,19 @@
 // state + event > state. Total: it never refuses and never throws, so that any log can be replayed.
-import type { AgentId } from "../../opal/agents.ts";
-import type { EventBody, ResultReference, RunEvent } from "./events.ts";
+import * as agents from "./agents.ts";
+import type { EventOf, RunEvent } from "./events.ts";
+import { nextMarks } from "./marks.ts";
+import type { ResultReference } from "./request.ts";
 import {
   type Agent,
   type AttachedResult,
   type Attempt,
   type EndedRun,
   isActive,
+  isCallWanted,
   isEnded,
   type KnownRun,
   NO_RUN,
+  type Rerun,
   type Run,
 } from "./state.ts";
 
@@ -21,37 +25,37 @@ export function fold(events: Iterable<RunEvent>, from: Run = NO_RUN): Run {
 
 export function reduce(run: Run, event: RunEvent): Run {
   if (run.status === "absent") return begin(event);
-  return { ...apply(run, event), seq: event.seq, updatedAt: event.at };
+  const next = agents.settleReruns(apply(run, event), event.at);
+  const postponed = isCallWanted(next) ? next.postponed : null;
+  return { ...next, postponed, seq: event.seq, updatedAt: event.at, marks: nextMarks(run, event) };
 }
 
 function begin(event: RunEvent): Run {
   if (event.type !== "requested" && event.type !== "adopted") return NO_RUN;
-  const { workspace, sessionId, correlationId, workflowId, scope, client, actor, workflow, limits } = event;
+  const { type: _type, seq, at, version: _version, rule: _rule, causedBy: _causedBy, ...facts } = event;
   const base = {
-    seq: event.seq,
-    request: { workspace, sessionId, correlationId, workflowId, scope, client, actor, workflow, limits },
-    requestedAt: event.at,
-    updatedAt: event.at,
+    seq,
+    requestedAt: at,
+    updatedAt: at,
     attempts: [],
+    postponed: null,
     doubleStarts: 0,
-    agents: Object.fromEntries(workflow.agents.map((agent) => [agent.id, { state: "waiting" } satisfies Agent])),
+    agents: Object.fromEntries(event.workflow.agents.map(({ id }) => [id, { state: "waiting" } satisfies Agent])),
+    reruns: [],
     reportedEnds: [],
     phase: 0,
     unrequested: [],
     deliveries: { processed: 0, late: 0, ignored: 0, quarantined: 0 },
     lastDeliveryAt: null,
+    escalations: [],
+    credential: null,
     cancelRequestedAt: null,
+    marks: { accepted: null, attempt: null, delivery: null, closing: null, cancel: null, agents: {} },
   } as const;
-  return event.type === "requested"
-    ? { ...base, status: "requested", origin: "ours", remoteIds: [] }
-    : {
-        ...base,
-        status: "running",
-        origin: "foreign",
-        remoteIds: [event.remoteId],
-        acceptedAt: event.at,
-        closingSince: null,
-      };
+  if (!("remoteId" in facts)) return { ...base, request: facts, status: "requested", origin: "ours", remoteIds: [] };
+  const { remoteId, ...request } = facts;
+  const running = { status: "running", origin: "foreign", acceptedAt: at, closingSince: null } as const;
+  return { ...base, ...running, request, remoteIds: [remoteId], marks: { ...base.marks, accepted: seq } };
 }
 
 function apply(run: KnownRun, event: RunEvent): KnownRun {
@@ -59,8 +63,17 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
     case "requested":
     case "adopted":
       return run;
+    case "attempt_postponed":
+      return { ...run, postponed: { until: event.until, because: event.because } };
     case "attempt_started":
-      return { ...run, attempts: [...run.attempts, { state: "calling", attempt: event.attempt, startedAt: event.at }] };
+      return {
+        ...run,
+        postponed: null,
+        attempts: [
+          ...run.attempts,
+          { state: "calling", attempt: event.attempt, rerun: event.rerun, startedAt: event.at },
+        ],
+      };
     case "attempt_failed":
       return closeAttempt(run, event.attempt, (open) => ({
         ...open,
@@ -71,19 +84,11 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
         retryAt: event.retryAt,
       }));
     case "attempt_accepted":
-      return accepted(
-        closeAttempt(run, event.attempt, (open) => ({
-          ...open,
-          state: "accepted",
-          endedAt: event.at,
-          httpStatus: event.httpStatus,
-        })),
-        event.at,
-      );
+      return attemptAccepted(run, event);
     case "accepted_by_delivery":
-      return accepted(run, event.at);
+      return accepted(run, event.rerun, event.at);
     case "remote_bound":
-      return run.remoteIds.includes(event.remoteId) ? run : { ...run, remoteIds: [...run.remoteIds, event.remoteId] };
+      return remoteBound(run, event);
     case "double_started":
       return { ...run, doubleStarts: run.doubleStarts + 1 };
     case "delivery_recorded":
@@ -93,39 +98,34 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
         lastDeliveryAt: Math.max(run.lastDeliveryAt ?? 0, event.at),
       };
     case "agent_started":
-      return withSignOfLife(
-        withAgent(run, event.agentId, (agent) => started(agent, event.at)),
-        event.agentId,
-      );
+      return agents.started(run, event.agentId, event.at);
     case "agent_completed":
-      return closing(
-        reportedEnd(
-          withAgent(run, event.agentId, (agent) => completed(agent, event)),
-          event.agentId,
-        ),
-        event,
-      );
+      return closing(agents.completed(run, event), event);
     case "agent_failed":
-      return closing(
-        reportedEnd(
-          withAgent(run, event.agentId, (agent) => failed(agent, event)),
-          event.agentId,
-        ),
-        event,
-      );
+    case "result_quarantined":
+      return closing(agents.failed(run, event), event);
     case "agent_timed_out":
-      return withAgent(run, event.agentId, (agent) => timedOut(agent, event));
+      return agents.timedOut(run, event);
     case "agent_gave_no_result":
-      return withAgent(run, event.agentId, (agent) =>
-        agent.state === "waiting" || agent.state === "running"
-          ? { state: "failed", startedAt: startOf(agent), endedAt: event.at, reason: "no_result", result: null }
-          : agent,
-      );
+      return agents.gaveNoResult(run, event);
+    case "fallback_used":
+      return agents.fallbackUsed(run, event);
+    case "rerun_requested":
+      return agents.rerunRequested(run, event);
+    case "rerun_closing":
+      return withRerun(run, event.rerun, (known) => ({ ...known, closingSince: known.closingSince ?? event.at }));
+    case "rerun_over":
+      return agents.rerunOver(run, event.rerun);
+    case "escalated": {
+      const { because, agentId, count, at } = event;
+      return { ...run, escalations: [...run.escalations, { because, agentId, count, at }] };
+    }
+    case "credential_refused": {
+      const { credential, fingerprint, httpStatus, agentId, at } = event;
+      return { ...run, credential: { credential, fingerprint, httpStatus, agentId, at } };
+    }
     case "unrequested_result":
-      return {
-        ...run,
-        unrequested: withLatest(run.unrequested, event),
-      };
+      return { ...run, unrequested: withLatest(run.unrequested, event) };
     case "result_attached":
       return isEnded(run)
         ? { ...run, attached: withLatest(run.attached, event), attachedCount: run.attachedCount + 1 }
@@ -136,6 +136,15 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
       return isActive(run) ? { ...run, cancelRequestedAt: run.cancelRequestedAt ?? event.at } : run;
     case "ended":
       return isActive(run) ? ended(run, event) : run;
+    case "retried":
+      return isEnded(run) ? { ...run, retriedAs: [...run.retriedAs, retriedAs(event)] } : run;
+    case "reprocessed": {
+      const { was, verdict } = event;
+      const without = { ...run.deliveries, [was]: Math.max(0, run.deliveries[was] - 1) };
+      return { ...run, deliveries: { ...without, [verdict]: without[verdict] + 1 } };
+    }
+    case "agent_corrected":
+      return agents.corrected(run, event);
     default:
       return unknown(run, event);
   }
@@ -144,7 +153,7 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
 /** The log keeps every one of these results; the state only the last of each agent, so that it cannot grow for ever. */
 function withLatest(
   known: readonly AttachedResult[],
-  { agentId, result, at }: { agentId: AgentId; result: ResultReference; at: number },
+  { agentId, result, at }: { agentId: AttachedResult["agentId"]; result: ResultReference; at: number },
 ): readonly AttachedResult[] {
   return [...known.filter((other) => other.agentId !== agentId), { agentId, result, at }];
 }
@@ -165,14 +174,35 @@ function closeAttempt(run: KnownRun, number: number, close: (open: OpenAttempt) 
   };
 }
 
-function accepted(run: KnownRun, at: number): KnownRun {
+function attemptAccepted(run: KnownRun, event: EventOf<"attempt_accepted"> & { at: number }): KnownRun {
+  const { attempt: number, at: endedAt, httpStatus } = event;
+  const open = run.attempts.find((attempt) => attempt.attempt === number && attempt.state === "calling");
+  const closed = closeAttempt(run, number, (known) => ({ ...known, state: "accepted", endedAt, httpStatus }));
+  return open === undefined ? closed : accepted(closed, open.rerun, endedAt);
+}
+
+function accepted(run: KnownRun, rerun: number | null, at: number): KnownRun {
+  if (rerun !== null) {
+    return withRerun(run, rerun, (known) => ({ ...known, acceptedAt: known.acceptedAt ?? at }));
+  }
   return run.status === "requested" ? { ...run, status: "running", acceptedAt: at, closingSince: null } : run;
 }
 
-function ended(
-  run: Exclude<KnownRun, EndedRun>,
-  event: Extract<EventBody, { type: "ended" }> & { at: number },
-): EndedRun {
+function remoteBound(run: KnownRun, { remoteId, rerun }: EventOf<"remote_bound">): KnownRun {
+  if (run.remoteIds.includes(remoteId)) return run;
+  const bound = { ...run, remoteIds: [...run.remoteIds, remoteId] };
+  return rerun === null ? bound : withRerun(bound, rerun, (known) => ({ ...known, remoteId }));
+}
+
+function withRerun(run: KnownRun, number: number, change: (rerun: Rerun) => Rerun): KnownRun {
+  return { ...run, reruns: run.reruns.map((rerun) => (rerun.rerun === number ? change(rerun) : rerun)) };
+}
+
+function retriedAs({ bySessionId, attempt, how, actor, at }: EventOf<"retried"> & { at: number }) {
+  return { sessionId: bySessionId, attempt, how, actor, at };
+}
+
+function ended(run: Exclude<KnownRun, EndedRun>, event: EventOf<"ended"> & { at: number }): EndedRun {
   const { cancelRequestedAt: _cancel, status, ...rest } = run;
   const acceptedAt = run.status === "running" ? run.acceptedAt : null;
   const { closingSince: _closing, ...base } = { closingSince: null, ...rest };
@@ -180,83 +210,19 @@ function ended(
     ...base,
     status: event.status,
     acceptedAt,
+    postponed: null,
+    agents: agents.withoutReruns(run),
     endedAt: event.at,
     reason: event.reason,
     attached: [],
     attachedCount: 0,
+    retriedAs: [],
   };
 }
 
-function withAgent(run: KnownRun, id: AgentId, change: (agent: Agent) => Agent): KnownRun {
-  const agent = run.agents[id];
-  return agent === undefined ? run : { ...run, agents: { ...run.agents, [id]: change(agent) } };
-}
-
-function startOf(agent: Agent): number | null {
-  return agent.state === "waiting" ? null : agent.startedAt;
-}
-
-function started(agent: Agent, at: number): Agent {
-  switch (agent.state) {
-    case "waiting":
-      return { state: "running", startedAt: at };
-    case "running":
-      return agent;
-    default:
-      return { ...agent, startedAt: agent.startedAt ?? Math.min(at, agent.endedAt) };
-  }
-}
-
-function completed(agent: Agent, event: { at: number; result: ResultReference }): Agent {
-  if (agent.state === "completed") {
-    return isNewer(event.result, agent.result) ? { ...agent, result: event.result } : agent;
-  }
-  const late = agent.state === "timed_out" || (agent.state === "failed" && agent.reason === "no_result");
-  return { state: "completed", startedAt: startOf(agent), endedAt: event.at, result: event.result, late };
-}
-
-function failed(
-  agent: Agent,
-  event: { at: number; reason: "reported_failure" | "reported_timeout"; result: ResultReference },
-): Agent {
-  if (agent.state === "completed") return agent;
-  if (agent.state === "failed" && agent.result !== null) {
-    return isNewer(event.result, agent.result) ? { ...agent, reason: event.reason, result: event.result } : agent;
-  }
-  return { state: "failed", startedAt: startOf(agent), endedAt: event.at, reason: event.reason, result: event.result };
-}
-
-function timedOut(agent: Agent, event: { at: number; limitMs: number }): Agent {
-  return agent.state === "waiting" || agent.state === "running"
-    ? { state: "timed_out", startedAt: startOf(agent), endedAt: event.at, limitMs: event.limitMs }
-    : agent;
-}
-
-/**
- * Of two results of one agent the sender's newer one counts, in whatever order they arrive; but a report without any
- * result never replaces one.
- */
-function isNewer(candidate: ResultReference, known: ResultReference): boolean {
-  if ((candidate.family === "none") !== (known.family === "none")) return known.family === "none";
-  const difference = (candidate.reportedAt ?? 0) - (known.reportedAt ?? 0);
-  return difference === 0 ? candidate.sha256 > known.sha256 : difference > 0;
-}
-
-function withSignOfLife(run: KnownRun, id: AgentId): KnownRun {
-  const planned = run.request.workflow.agents.find((agent) => agent.id === id);
-  return planned === undefined || planned.phase <= run.phase ? run : { ...run, phase: planned.phase };
-}
-
-function reportedEnd(run: KnownRun, id: AgentId): KnownRun {
-  const alive = withSignOfLife(run, id);
-  return alive.agents[id] === undefined || alive.reportedEnds.includes(id)
-    ? alive
-    : { ...alive, reportedEnds: [...alive.reportedEnds, id] };
-}
-
 /** In a chain, the last agent's report says that the workflow is over. */
-function closing(run: KnownRun, event: { agentId: AgentId; at: number }): KnownRun {
-  const { order, agents } = run.request.workflow;
-  const isLast = order === "sequence" && agents.at(-1)?.id === event.agentId;
+function closing(run: KnownRun, event: { agentId: AttachedResult["agentId"]; at: number }): KnownRun {
+  const { order, agents: planned } = run.request.workflow;
+  const isLast = order === "sequence" && planned.at(-1)?.id === event.agentId;
   return run.status === "running" && isLast ? { ...run, closingSince: run.closingSince ?? event.at } : run;
 }

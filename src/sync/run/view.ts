@@ -1,10 +1,29 @@
 // state > what the API and the dashboard show. The same function runs in both places, so they cannot disagree.
 import { AGENTS, type AgentId, type Phase } from "../../opal/agents.ts";
 import { RETRY_POLICIES } from "../../platform/backoff.ts";
-import { clockStart } from "./deadlines.ts";
-import type { EndReason, EndStatus, FailureClass, ResultReference } from "./events.ts";
+import { clockStart, deadlines } from "./deadlines.ts";
+import type { EndReason, EndStatus, FailureClass, PostponedBecause } from "./events.ts";
 import { progressPercent } from "./progress.ts";
-import { type Agent, type Attempt, isActive, isEnded, type KnownRun } from "./state.ts";
+import { RERUNS_PER_AGENT, rerunsOf } from "./recovery.ts";
+import type { CarriedResult, Lineage, ResultReference } from "./request.ts";
+import {
+  type Agent,
+  type AttachedResult,
+  type Attempt,
+  type EndedRun,
+  type Escalation,
+  type Fallback,
+  isActive,
+  isEnded,
+  isGivenUp,
+  isOpen,
+  type KnownRun,
+  type Postponement,
+  type RefusedCredential,
+  type Rerun,
+  type RetriedAs,
+  startOf,
+} from "./state.ts";
 
 export type AgentLabel = Agent["state"] | "skipped";
 
@@ -26,8 +45,12 @@ export interface AgentView {
   /** The result has a shape nobody knows; it is kept, and left out of every synthesis. */
   readonly isQuarantined: boolean;
   readonly reason: string | null;
-  /** Where its result can be read; null while there is none. */
+  /** Where its result can be read; null while there is none. Never a result of another run. */
   readonly resultId: string | null;
+  /** An earlier run's result that stands in for the missing one. It is no result of this run. */
+  readonly fallback: Fallback | null;
+  readonly reruns: number;
+  readonly rerunsAllowed: number;
 }
 
 export interface RunView {
@@ -60,6 +83,24 @@ export interface RunView {
   readonly deliveries: KnownRun["deliveries"];
   readonly doubleStarts: number;
   readonly attachedResults: number;
+  /** Results that came after the end, the last one of each agent. */
+  readonly attached: readonly AttachedResult[];
+  readonly source: KnownRun["request"]["source"];
+  readonly priority: KnownRun["request"]["priority"];
+  readonly agentFilter: readonly AgentId[] | null;
+  readonly timeoutOverrideMs: number | null;
+  readonly lineage: Lineage | null;
+  readonly retriedAs: readonly RetriedAs[];
+  /** Good results of the attempt before, which this run did not ask for again. */
+  readonly carriedOver: readonly CarriedResult[];
+  readonly reruns: readonly Rerun[];
+  readonly postponed: Postponement | null;
+  readonly escalations: readonly Escalation[];
+  readonly credential: RefusedCredential | null;
+  /** A refused credential stopped it. */
+  readonly isResumable: boolean;
+  /** It ended without all of its agents. */
+  readonly isRetriable: boolean;
   readonly seq: number;
 }
 
@@ -97,34 +138,65 @@ export function viewRun(run: KnownRun): RunView {
     deliveries: run.deliveries,
     doubleStarts: run.doubleStarts,
     attachedResults: isEnded(run) ? run.attachedCount : 0,
+    attached: isEnded(run) ? run.attached : [],
+    source: request.source,
+    priority: request.priority,
+    agentFilter: request.agentFilter,
+    timeoutOverrideMs: request.timeoutOverrideMs,
+    lineage: request.lineage,
+    retriedAs: isEnded(run) ? run.retriedAs : [],
+    carriedOver: request.carriedOver,
+    reruns: run.reruns,
+    postponed: isActive(run) ? run.postponed : null,
+    escalations: run.escalations,
+    credential: run.credential,
+    isResumable: isResumable(run),
+    isRetriable: isRetriable(run),
     seq: run.seq,
   };
+}
+
+/** A run that OPAL started by itself is not ours to start again. */
+export function isRetriable(run: KnownRun): boolean {
+  return isEnded(run) && run.origin === "ours" && run.status !== "completed";
+}
+
+export function isResumable(run: KnownRun): boolean {
+  return isRetriable(run) && run.credential !== null;
 }
 
 function viewAgent(run: KnownRun, id: AgentId): AgentView {
   const planned = run.request.workflow.agents.find((agent) => agent.id === id);
   const agent: Agent = run.agents[id] ?? { state: "waiting" };
-  const result = resultOf(agent);
+  // What it was given up with stays visible while it runs once more.
+  const before = agent.state === "rerunning" ? agent.before : agent;
+  const given = before.state === "failed" ? before : undefined;
+  const result = resultOf(before);
   const limitMs = planned?.limitMs ?? AGENTS[id].limitMs;
-  const isOpen = agent.state === "waiting" || agent.state === "running";
-  const since = isOpen && run.status === "running" ? clockStart(run, id) : undefined;
+  const isWorking = isOpen(agent);
+  const since = isWorking && run.status === "running" ? clockStart(run, id) : undefined;
   const confidence = agent.state === "completed" ? (result?.confidence ?? null) : null;
   return {
     id,
     name: AGENTS[id].name,
     phase: planned?.phase ?? AGENTS[id].phase,
-    state: isOpen && isEnded(run) ? "skipped" : agent.state,
-    startedAt: agent.state === "waiting" ? null : agent.startedAt,
-    endedAt: isOpen ? null : agent.endedAt,
+    state: isWorking && isEnded(run) ? "skipped" : agent.state,
+    startedAt: startOf(agent),
+    endedAt: isWorking ? null : agent.endedAt,
     deadlineAt: since === undefined ? null : since + limitMs,
     limitMs,
     usualMs: planned?.usualMs ?? AGENTS[id].usualMs,
     confidence,
     isBelowThreshold: confidence !== null && confidence < (planned?.confidenceThreshold ?? 0),
     isLate: agent.state === "completed" && agent.late,
-    isQuarantined: agent.state === "completed" && agent.result.family === "unrecognised",
-    reason: agent.state === "failed" ? agent.reason : null,
+    // In older logs an agent completed with such a result.
+    isQuarantined:
+      result?.family === "unrecognised" && (before.state === "completed" || given?.reason === "invalid_result"),
+    reason: given?.reason ?? null,
     resultId: result?.bodyId ?? null,
+    fallback: before && isGivenUp(before) ? before.fallback : null,
+    reruns: rerunsOf(run, id),
+    rerunsAllowed: RERUNS_PER_AGENT,
   };
 }
 
@@ -133,11 +205,17 @@ function resultOf(agent: Agent): ResultReference | null {
 }
 
 function nextAttemptAt(run: KnownRun): number | null {
-  if (run.status !== "requested" || run.cancelRequestedAt !== null) return null;
-  const last = run.attempts.at(-1);
-  if (last === undefined) return run.requestedAt;
-  return last.state === "failed" ? last.retryAt : null;
+  for (const deadline of deadlines(run)) if (deadline.what === "attempt") return deadline.at;
+  return null;
 }
+
+const WAITS: Readonly<Record<PostponedBecause, string>> = {
+  breaker_open: "Waiting for the circuit breaker: OPAL has not been answering.",
+  breaker_probing: "Waiting for the circuit breaker: another call is trying whether OPAL answers again.",
+  switched_off: "Waiting: triggering is switched off.",
+  lease_lost: "Waiting: another run holds the workspace's lease.",
+  workspace_unreachable: "Waiting for leave to call OPAL.",
+};
 
 const FAILURES: Readonly<Record<FailureClass, string>> = {
   network_error: "OPAL could not be reached",
@@ -164,30 +242,61 @@ const ENDINGS: Readonly<Record<EndReason, string>> = {
   no_agent_completed: "No agent completed.",
   opal_refused: "OPAL refused to start the workflow.",
   opal_unreachable: "The workflow could not be started; automatic retries are used up.",
+  credential_refused: "A credential was refused; the run was stopped.",
+  start_deadline: "OPAL did not accept the run in time.",
   inactivity: "Nothing was heard from OPAL for too long.",
   run_deadline: "The run reached its overall deadline.",
   cancelled_by_operator: "Cancelled by an operator.",
+  withdrawn_from_queue: "Withdrawn while it waited for its turn.",
 };
 
 function message(run: KnownRun): string {
-  if (isEnded(run)) {
-    const last = run.attempts.at(-1);
-    const cause = run.acceptedAt === null && last?.state === "failed" && run.status === "failed";
-    return cause
-      ? `${ENDINGS[run.reason]} Last attempt: ${describeFailure(last.failure, last.httpStatus)}.`
-      : ENDINGS[run.reason];
-  }
+  if (isEnded(run)) return endMessage(run);
   if (run.cancelRequestedAt !== null) return "Cancelling: waiting for the call to OPAL to end.";
-  if (run.status === "running") {
-    const working = run.request.workflow.agents.filter((agent) => run.agents[agent.id]?.state === "running");
-    const names = working.map((agent) => AGENTS[agent.id].name).join(", ");
-    return names === "" ? "OPAL accepted the run; waiting for an agent to report." : `Working: ${names}.`;
-  }
+  if (run.status === "running") return workMessage(run);
+  const allowed = RETRY_POLICIES.opal.attempts;
+  if (run.postponed !== null) return WAITS[run.postponed.because];
   const last = run.attempts.at(-1);
   if (last === undefined) return "Requested; OPAL is about to be called.";
   if (last.state === "failed") {
     const failure = describeFailure(last.failure, last.httpStatus);
-    return `Attempt ${last.attempt} of ${RETRY_POLICIES.opal.attempts} failed: ${failure}. Another one follows.`;
+    return `Attempt ${last.attempt} of ${allowed} failed: ${failure}. Another one follows.`;
   }
-  return `Calling OPAL, attempt ${last.attempt} of ${RETRY_POLICIES.opal.attempts}.`;
+  return `Calling OPAL, attempt ${last.attempt} of ${allowed}.`;
+}
+
+function endMessage(run: EndedRun): string {
+  const parts: string[] = [ENDINGS[run.reason]];
+  const last = run.attempts.at(-1);
+  const { credential } = run;
+  if (run.reason === "credential_refused" && credential) {
+    const status = credential.httpStatus === null ? "" : ` (HTTP ${credential.httpStatus})`;
+    parts.push(`${credential.credential} was not accepted${status}. Check it, then resume the run.`);
+  } else if (run.acceptedAt === null && last?.state === "failed" && run.status === "failed") {
+    parts.push(`Last attempt: ${describeFailure(last.failure, last.httpStatus)}.`);
+  }
+  const standIns = fallbackCount(run);
+  if (standIns > 0) parts.push(`Earlier results stand in for ${standIns} of them, marked as cached.`);
+  return parts.join(" ");
+}
+
+function workMessage(run: KnownRun): string {
+  const planned = run.request.workflow.agents;
+  const named = (state: Agent["state"]) =>
+    planned.filter(({ id }) => run.agents[id]?.state === state).map(({ id }) => AGENTS[id].name);
+  const working = named("running");
+  const again = named("rerunning");
+  const parts = [
+    ...(working.length > 0 ? [`Working: ${working.join(", ")}.`] : []),
+    ...(again.length > 0 ? [`Taking longer than expected, running once more: ${again.join(", ")}.`] : []),
+    ...(again.length > 0 && run.postponed !== null ? [WAITS[run.postponed.because]] : []),
+  ];
+  return parts.length === 0 ? "OPAL accepted the run; waiting for an agent to report." : parts.join(" ");
+}
+
+function fallbackCount(run: KnownRun): number {
+  return run.request.workflow.agents.filter(({ id }) => {
+    const agent = run.agents[id];
+    return agent !== undefined && isGivenUp(agent) && agent.fallback !== null;
+  }).length;
 }

@@ -30,3 +30,16 @@ export function breakD1(): () => void {
     for (const spy of spies) spy.mockRestore();
   };
 }
+
+/** Until called off, D1 does what it is told to write, and every other answer is lost. */
+export function loseD1Answers(): () => void {
+  const database: D1Database = Object.getPrototypeOf(env.DB);
+  const { batch } = database;
+  let answers = 0;
+  const spy = vi.spyOn(database, "batch").mockImplementation(async function (this: D1Database, ...args) {
+    const answer = await batch.apply(this, args);
+    if (++answers % 2 === 0) throw new Error("D1_ERROR: Network connection lost.");
+    return answer;
+  });
+  return () => spy.mockRestore();
+}

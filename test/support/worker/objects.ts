@@ -31,12 +31,13 @@ const emptied = new Set<string>();
 export async function startOver(): Promise<void> {
   vi.restoreAllMocks();
   vi.useRealTimers();
-  // Only objects that are running are emptied, so all are woken first.
+  // Only objects that are running are emptied, D1's among them, so all are woken first.
   const sessions = (await listDurableObjectIds(env.SYNC_SESSION)).filter((id) => !emptied.has(id.toString()));
   for (const id of sessions) emptied.add(id.toString());
   await Promise.allSettled([
     ...sessions.map((id) => env.SYNC_SESSION.get(id).events(0, 0)),
     ...["default", "acme"].map((name) => workspaceObject(name).overview()),
+    env.DB.prepare("SELECT 1").run(),
   ]);
   await reset();
   await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
@@ -82,6 +83,24 @@ export async function settled(sessionId: string): Promise<void> {
 async function isSettled(sessionId: string): Promise<boolean> {
   const [run] = await query(workspaceObject(), `SELECT is_settled FROM runs WHERE session_id = '${sessionId}'`);
   return run?.is_settled === 1;
+}
+
+/**
+ * Rings everybody's alarm, as often as it takes until everybody has told the others everything. No time passes; what is
+ * due is done. For a clock that no alarm follows by itself.
+ */
+export async function quiet(): Promise<void> {
+  await eventually(ringEverybody, (waiting) => waiting === 0);
+}
+
+/** Rings everybody's alarm once; answers how many messages still wait to be told. */
+export async function ringEverybody(): Promise<number> {
+  await ring(workspaceObject());
+  const sessions = (await workspaceObject().sessions("", 100)).map((id) => sessionObject(id));
+  for (const session of sessions) await ring(session);
+  let count = 0;
+  for (const object of [workspaceObject(), ...sessions]) count += (await query(object, "SELECT id FROM outbox")).length;
+  return count;
 }
 
 export function alarmOf(object: AnyObject): Promise<number | null> {

@@ -1,5 +1,6 @@
 // The two families of agent outputs, checked softly.
 import { describe, expect, test } from "vitest";
+import { AGENT_IDS, type AgentId } from "../../../src/opal/agents.ts";
 import { normaliseConfidence, recogniseOutput, type StoredResult, summariseResult } from "../../../src/opal/results.ts";
 
 const SHARED = {
@@ -37,11 +38,16 @@ const OLDER = {
 
 describe("the family of an output", () => {
   test("is the shared one, with its confidence from 0 to 100 taken to 0 to 1", () => {
-    expect(recogniseOutput(SHARED)).toEqual({ family: "shared", confidence: 0.87, insights: 2, recommendations: 1 });
+    expect(recogniseOutput(SHARED, "geo_audit")).toEqual({
+      family: "shared",
+      confidence: 0.87,
+      insights: 2,
+      recommendations: 1,
+    });
   });
 
   test("is the older one, with its confidence from 0 to 1 as it is", () => {
-    expect(recogniseOutput(OLDER)).toEqual({
+    expect(recogniseOutput(OLDER, "geo_audit")).toEqual({
       family: "execution_results",
       confidence: 0.8,
       insights: 2,
@@ -50,20 +56,20 @@ describe("the family of an output", () => {
   });
 
   test("may have insights as a list, or none", () => {
-    expect(recogniseOutput({ ...OLDER, insights: ["a", "b", "c"] })).toMatchObject({ insights: 3 });
+    expect(recogniseOutput({ ...OLDER, insights: ["a", "b", "c"] }, "geo_audit")).toMatchObject({ insights: 3 });
     const { insights: _insights, ...without } = OLDER;
-    expect(recogniseOutput(without)).toMatchObject({ family: "execution_results", insights: 0 });
+    expect(recogniseOutput(without, "geo_audit")).toMatchObject({ family: "execution_results", insights: 0 });
   });
 
   test("may come without a confidence", () => {
     const { confidence_score: _score, ...older } = OLDER;
-    expect(recogniseOutput(older)).toMatchObject({ family: "execution_results", confidence: null });
+    expect(recogniseOutput(older, "geo_audit")).toMatchObject({ family: "execution_results", confidence: null });
     const { confidence: _confidence, ...hero } = SHARED.hero;
-    expect(recogniseOutput({ ...SHARED, hero })).toMatchObject({ family: "shared", confidence: null });
+    expect(recogniseOutput({ ...SHARED, hero }, "geo_audit")).toMatchObject({ family: "shared", confidence: null });
   });
 
   test("may hold fields that nobody knows", () => {
-    expect(recogniseOutput({ ...SHARED, invented_later: { a: 1 } })).toMatchObject({ family: "shared" });
+    expect(recogniseOutput({ ...SHARED, invented_later: { a: 1 } }, "geo_audit")).toMatchObject({ family: "shared" });
   });
 
   test.each<[string, unknown]>([
@@ -78,7 +84,7 @@ describe("the family of an output", () => {
     ["an older output without a summary", { ...OLDER, summary: undefined }],
     ["an older output whose recommendations are no list", { ...OLDER, recommendations: "Merge" }],
   ])("is unrecognised for %s", (_what, output) => {
-    expect(recogniseOutput(output)).toEqual({
+    expect(recogniseOutput(output, "geo_audit")).toEqual({
       family: "unrecognised",
       confidence: null,
       insights: 0,
@@ -86,12 +92,41 @@ describe("the family of an output", () => {
     });
   });
 
+  test("is the older one without its base, when it has a field of the agent's own", () => {
+    const own = { content_quality_score: 82, confidence_score: 0.9, recommendations: ["Shorten", "Link"] };
+    expect(recogniseOutput(own, "content_review")).toEqual({
+      family: "execution_results",
+      confidence: 0.9,
+      insights: 0,
+      recommendations: 2,
+    });
+  });
+
+  test("is not known by a field that belongs to another agent", () => {
+    expect(recogniseOutput({ content_quality_score: 82 }, "geo_audit").family).toBe("unrecognised");
+  });
+
+  test.each(AGENT_IDS)("can be told for every agent by fields of its own: %s", (agentId) => {
+    const own: Readonly<Record<AgentId, object>> = {
+      integration_health: { integration_status: [] },
+      content_review: { seo_optimization_score: 90 },
+      geo_audit: { geographic_performance: [] },
+      audience_suggester: { suggested_segments: [] },
+      experiment_blueprinter: { experiment_proposals: [] },
+      personalization_idea_generator: { personalization_strategies: [] },
+      customer_journey: { journey_stages: [] },
+      roadmap_generator: { implementation_phases: [] },
+      cmp_organizer: { campaign_workflows: [] },
+    };
+    expect(recogniseOutput(own[agentId], agentId).family).toBe("execution_results");
+  });
+
   test.each<[string, unknown]>([
     ["nothing", undefined],
     ["null", null],
     ["an empty object", {}],
   ])("is none for %s: the agent is done, without a result", (_what, output) => {
-    expect(recogniseOutput(output).family).toBe("none");
+    expect(recogniseOutput(output, "geo_audit").family).toBe("none");
   });
 
   test.each<[string, unknown]>([
@@ -99,11 +134,11 @@ describe("the family of an output", () => {
     ["in words", "high"],
   ])("is shared for a confidence %s, which then counts as none", (_what, confidence) => {
     const output = { ...SHARED, hero: { ...SHARED.hero, confidence } };
-    expect(recogniseOutput(output)).toMatchObject({ family: "shared", confidence: null });
+    expect(recogniseOutput(output, "geo_audit")).toMatchObject({ family: "shared", confidence: null });
   });
 
   test("reads a confidence of 1 in the shared family as one percent", () => {
-    expect(recogniseOutput({ ...SHARED, hero: { ...SHARED.hero, confidence: 1 } }).confidence).toBe(0.01);
+    expect(recogniseOutput({ ...SHARED, hero: { ...SHARED.hero, confidence: 1 } }, "geo_audit").confidence).toBe(0.01);
   });
 });
 

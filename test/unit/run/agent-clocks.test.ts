@@ -45,10 +45,13 @@ describe("in the chain", () => {
     const run = given(...running())
       .when(WAKE)
       .at(60)
-      .then([{ type: "agent_timed_out", agentId: "integration_health", limitMs: 60_000 }]);
+      .then([
+        { type: "agent_timed_out", agentId: "integration_health", limitMs: 60_000, rule: "agent_limit" },
+        { type: "rerun_requested", agents: ["integration_health"] },
+      ]);
     expect(run).toMatchObject({
       status: "running",
-      agents: { integration_health: { state: "timed_out", startedAt: null } },
+      agents: { integration_health: { state: "rerunning", before: { state: "timed_out", startedAt: null } } },
     });
   });
 
@@ -122,7 +125,7 @@ describe("in the chain", () => {
     given(...running())
       .when(WAKE)
       .at(200)
-      .then([{ type: "agent_timed_out", agentId: "integration_health" }]);
+      .then([{ type: "agent_timed_out", agentId: "integration_health" }, "rerun_requested"]);
     expect(limits(...running(), [200, agentTimedOut("integration_health", 60_000)])).toEqual({ content_review: 320 });
   });
 
@@ -166,8 +169,11 @@ describe("all at once", () => {
       .at(150)
       .then([
         { type: "agent_timed_out", agentId: "integration_health", limitMs: 60_000 },
+        { type: "rerun_requested", rerun: 1, agents: ["integration_health"] },
         { type: "agent_timed_out", agentId: "content_review", limitMs: 120_000 },
+        { type: "rerun_requested", rerun: 2, agents: ["content_review"] },
         { type: "agent_timed_out", agentId: "geo_audit", limitMs: 150_000 },
+        { type: "rerun_requested", rerun: 3, agents: ["geo_audit"] },
       ]);
   });
 });

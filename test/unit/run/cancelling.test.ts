@@ -15,6 +15,7 @@ import {
   given,
   only,
   type Past,
+  provedAccepted,
   requested,
   running,
   says,
@@ -123,7 +124,7 @@ describe("while a call is under way", () => {
       .at(1.5)
       .then(["delivery_recorded", "accepted_by_delivery", "agent_completed"]);
     expect(run).toMatchObject({ status: "running", cancelRequestedAt: at(1) });
-    given(...alone, [1.5, { type: "accepted_by_delivery", deliveryId: "whd_1" }], [1.5, agentCompleted("geo_audit")])
+    given(...alone, [1.5, provedAccepted()], [1.5, agentCompleted("geo_audit")])
       .when(callFailed("aborted"))
       .at(2)
       .then(["attempt_failed", CANCELLED]);
@@ -134,7 +135,7 @@ test("a run that is being cancelled waits for its call and for no agent or limit
   const cancelling = given(
     [0, requested()],
     [0, called(1)],
-    [1, { type: "accepted_by_delivery", deliveryId: "whd_1" }],
+    [1, provedAccepted()],
     [2, { type: "workflow_over", outcome: "completed" }],
     [3, asked],
   );

@@ -14,6 +14,7 @@ import {
   requested,
   running,
   says,
+  saysOddly,
   workflowSays,
 } from "../../support/node/given.ts";
 
@@ -117,17 +118,24 @@ describe("what a run cannot act on", () => {
 });
 
 describe("a result of a shape nobody knows", () => {
-  test("completes its agent, is kept, and is quarantined", () => {
+  test("is kept and quarantined, and its agent has not delivered", () => {
     const run = given(...running())
-      .when(deliver(says("geo_audit", "completed", { family: "unrecognised", confidence: null })))
+      .when(deliver(saysOddly("geo_audit")))
       .at(5)
-      .then([{ type: "delivery_recorded", verdict: "quarantined", reason: "unrecognised_result" }, "agent_completed"]);
-    expect(run.agents.geo_audit).toMatchObject({ state: "completed", result: { family: "unrecognised" } });
+      .then([
+        { type: "delivery_recorded", verdict: "quarantined", reason: "unrecognised_result" },
+        { type: "result_quarantined", agentId: "geo_audit", rule: "result_shape_unknown" },
+        { type: "rerun_requested", because: "invalid_result" },
+      ]);
+    expect(run.agents.geo_audit).toMatchObject({
+      state: "rerunning",
+      before: { state: "failed", reason: "invalid_result", result: { family: "unrecognised" } },
+    });
   });
 
   test("is attached after the end, still quarantined", () => {
     given(...running(), [600, ended("timed_out", "inactivity")])
-      .when(deliver(says("geo_audit", "completed", { family: "unrecognised" })))
+      .when(deliver(saysOddly("geo_audit")))
       .at(700)
       .then([{ type: "delivery_recorded", verdict: "quarantined" }, "result_attached"]);
   });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { AGENT_IDS, type AgentId } from "../../../src/opal/agents.ts";
 import {
+  adopted,
   agentCompleted,
   agentFailed,
   agentStarted,
@@ -9,9 +10,12 @@ import {
   at,
   deliver,
   given,
+  hadResult,
+  knowing,
   only,
   PARALLEL,
   type Past,
+  PLAN,
   running,
   says,
   WAKE,
@@ -86,21 +90,30 @@ describe("when every agent has ended", () => {
       .then(["delivery_recorded", "agent_completed", { type: "ended", status: "completed" }]);
   });
 
-  test("the last agent's own time-out ends the run", () => {
-    given(...running(), ...eightCompleted)
+  test("the last agent's own time-out ends the run when an earlier result stands in for it", () => {
+    given(...running(knowing(PLAN, hadResult(LAST, 2))), ...eightCompleted)
       .when(WAKE)
       .at(8 + 180)
       .then([
         { type: "agent_timed_out", agentId: LAST },
+        "fallback_used",
         { type: "ended", status: "partially_completed" },
       ]);
+  });
+
+  test("the last agent's own time-out does not end the run while that agent runs once more", () => {
+    const run = given(...running(), ...eightCompleted)
+      .when(WAKE)
+      .at(8 + 180)
+      .then([{ type: "agent_timed_out", agentId: LAST }, "rerun_requested"]);
+    expect(run.status).toBe("running");
   });
 
   test("time-outs of all agents, without any limit of the run, are a failure", () => {
     const timedOut = AGENT_IDS.filter((id) => id !== "roadmap_generator").map(
       (id): Past => [300, agentTimedOut(id, 1)],
     );
-    given(...running(PARALLEL), ...timedOut)
+    given([0, adopted("opal-1", PARALLEL)], ...timedOut)
       .when(WAKE)
       .at(360)
       .then([

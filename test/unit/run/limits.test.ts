@@ -120,7 +120,7 @@ describe("time by itself", () => {
     const run = given(...running())
       .when(WAKE)
       .at(61)
-      .then([{ type: "agent_timed_out", agentId: "integration_health" }]);
+      .then([{ type: "agent_timed_out", agentId: "integration_health" }, "rerun_requested"]);
     expect(run.status).toBe("running");
   });
 
@@ -132,9 +132,12 @@ describe("time by itself", () => {
     expect(run.status).toBe("timed_out");
   });
 
-  test("gives a run that waits for its retry no deadline of its own", () => {
+  test("gives a run that OPAL has not accepted no limit but the one for its start", () => {
     const waiting = given(...running().slice(0, 1));
-    expect(waiting.deadlines()).toEqual([{ what: "attempt", at: at(0) }]);
+    expect(waiting.deadlines()).toEqual([
+      { what: "attempt", at: at(0), rerun: null },
+      { what: "start", at: at(minutes(35)) },
+    ]);
   });
 });
 
@@ -158,7 +161,7 @@ describe("a wake-up that comes late", () => {
   });
 
   test("ends a run by its agents when all of them ran out of time before the run did", () => {
-    const run = given(...running(PARALLEL))
+    const run = given([0, adopted("opal-1", PARALLEL)])
       .when(WAKE)
       .at(minutes(31))
       .run();

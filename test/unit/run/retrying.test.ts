@@ -33,7 +33,9 @@ test.each<FailureClass>(["network_error", "timeout_error", "http_5xx", "http_408
   },
 );
 
-test.each<FailureClass>(["http_auth", "http_4xx", "redirected", "aborted"])("%s ends the run at once", (failure) => {
+const FINAL: readonly FailureClass[] = ["http_4xx", "not_configured", "redirected", "aborted"];
+
+test.each(FINAL)("%s ends the run at once", (failure) => {
   given(...FIRST_CALL)
     .when(callFailed(failure))
     .at(10)
@@ -45,7 +47,7 @@ test.each<FailureClass>(["http_auth", "http_4xx", "redirected", "aborted"])("%s 
 
 test("a refusal is final at a later attempt too", () => {
   given(...THIRD_CALL)
-    .when(callFailed("http_auth"))
+    .when(callFailed("http_4xx"))
     .at(7)
     .then([
       { type: "attempt_failed", attempt: 3, retryAt: null },

@@ -1,5 +1,5 @@
 // A run is requested, OPAL is called, and what the outcome of a call means.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/sync/run/commands.ts";
 import {
   accepted,
@@ -14,20 +14,53 @@ import {
   deliver,
   given,
   PLAN,
+  postpone,
+  provedAccepted,
+  RERUN_ALL,
+  readAgain,
   requested,
   running,
+  START,
   says,
   WAKE,
   WAKE_DURING_CALL,
 } from "../../support/node/given.ts";
 
-const START: Command = { type: "start", request: PLAN };
-
 test("a start is written down with everything the run needs to know", () => {
   given()
     .when(START)
     .at(0)
-    .then([{ type: "requested", seq: 1, at: at(0), version: 1, ...PLAN }]);
+    .then([{ type: "requested", seq: 1, at: at(0), version: 2, rule: "granted", causedBy: null, ...PLAN }]);
+});
+
+describe("a run that was withdrawn while it waited for its turn", () => {
+  const withdrawn: Command = { ...START, withdrawnBy: "editor@osa.localhost" };
+
+  test("begins and ends at once", () => {
+    const run = given()
+      .when(withdrawn)
+      .at(0)
+      .then([
+        { type: "requested", rule: "granted", causedBy: null },
+        { type: "cancel_requested", actor: "editor@osa.localhost", rule: "asked_for", causedBy: 1 },
+        { type: "ended", status: "cancelled", reason: "withdrawn_from_queue", rule: "withdrawn", causedBy: 2 },
+      ]);
+    expect(run).toMatchObject({ status: "cancelled", acceptedAt: null, endedAt: at(0), attempts: [] });
+  });
+
+  test("is never called and waits for nothing", () => {
+    const over = given().and([0, withdrawn]);
+    expect(over.nextWakeUp()).toBeUndefined();
+    over.when(BEGIN_ATTEMPT).at(1).then([]);
+  });
+
+  test("is not started after all", () => {
+    given().and([0, withdrawn]).when(START).at(1).then([]);
+  });
+
+  test("does not undo a run that has started", () => {
+    given([0, requested()]).when(withdrawn).at(1).then([]);
+  });
 });
 
 test("a start that comes again changes nothing", () => {
@@ -46,6 +79,10 @@ test.each<[string, Command]>([
   ["a delivery", deliver(says("geo_audit", "completed"))],
   ["a cancel", CANCEL],
   ["time", WAKE],
+  ["a wait", postpone(60)],
+  ["a re-run", RERUN_ALL],
+  ["a repetition", { type: "mark_retried", bySessionId: "s2", attempt: 2, how: "retry", actor: "operator" }],
+  ["a delivery that is read again", readAgain({}, says("geo_audit", "completed"))],
 ])("%s cannot come before the run was requested", (_what, command) => {
   given().when(command).at(0).thenRefused("session_not_found");
 });
@@ -55,7 +92,7 @@ test("the first call to OPAL is due at once", () => {
   given([0, requested()])
     .when(BEGIN_ATTEMPT)
     .at(0)
-    .then([{ type: "attempt_started", attempt: 1 }]);
+    .then([{ type: "attempt_started", attempt: 1, rerun: null, rule: "call_due", causedBy: 1 }]);
 });
 
 test("there is one call at a time", () => {
@@ -147,14 +184,14 @@ test("a delivery in the wait before a retry counts as acceptance and cancels the
     [0, requested()],
     [0, called(1)],
     [45, callFell(1, "timeout_error", 46)],
-    [45.5, { type: "accepted_by_delivery", deliveryId: "whd_1" }],
+    [45.5, provedAccepted()],
   );
   bound.when(BEGIN_ATTEMPT).at(46).then([]);
   expect(bound.deadlines().map((deadline) => deadline.what)).not.toContain("attempt");
 });
 
 test("a call that fails after a delivery proved acceptance is no reason to call again", () => {
-  const proved = given([0, requested()], [0, called(1)], [1, { type: "accepted_by_delivery", deliveryId: "whd_1" }]);
+  const proved = given([0, requested()], [0, called(1)], [1, provedAccepted()]);
   const run = proved
     .when(callFailed("timeout_error"))
     .at(45)
@@ -163,7 +200,7 @@ test("a call that fails after a delivery proved acceptance is no reason to call 
 });
 
 test("an answer that comes after a delivery proved acceptance moves no clock", () => {
-  const proved = given([0, requested()], [0, called(1)], [1, { type: "accepted_by_delivery", deliveryId: "whd_1" }]);
+  const proved = given([0, requested()], [0, called(1)], [1, provedAccepted()]);
   const run = proved.when(callAnswered("opal-1")).at(3).then(["attempt_accepted", "remote_bound"]);
   expect(run).toMatchObject({ status: "running", acceptedAt: at(1) });
 });

@@ -4,24 +4,48 @@ import { AGENT_IDS } from "../../../src/opal/agents.ts";
 import type { Command, Report } from "../../../src/sync/run/commands.ts";
 import { deadlines, nextWakeUp } from "../../../src/sync/run/deadlines.ts";
 import { decide } from "../../../src/sync/run/decide.ts";
-import type { RunEvent, RunRequest } from "../../../src/sync/run/events.ts";
+import type { PostponedBecause, RunEvent } from "../../../src/sync/run/events.ts";
+import type { AgentPast, RunRequest } from "../../../src/sync/run/request.ts";
 import { NO_RUN, openAttempt, type Run } from "../../../src/sync/run/state.ts";
-import { at, delivery, PARALLEL, PLAN, result } from "../../support/node/given.ts";
+import { storedDeliveries } from "../../../src/sync/stored.ts";
+import {
+  at,
+  CREDENTIAL,
+  delivery,
+  hadResult,
+  knowing,
+  PARALLEL,
+  PLAN,
+  result,
+  START,
+} from "../../support/node/given.ts";
 
-/** `pass` moves the clock while nobody is awake, `crash` loses the call under way; everything else is a command of the run's own. */
+/**
+ * `pass` moves the clock while nobody is awake, `next` to the alarm that is set, `crash` loses the call under way, `no_leave` is an alarm whose call has
+ * to wait, `read_again` reads one of the stored deliveries anew; everything else is a command of the run's own.
+ */
 export type Step =
   | { readonly does: "pass"; readonly ms: number }
   | { readonly does: "crash" }
   | { readonly does: "alarm" }
+  | { readonly does: "next" }
+  | { readonly does: "no_leave"; readonly forMs: number; readonly because: PostponedBecause }
+  | { readonly does: "deliver"; readonly ids: DeliveryIds; readonly reports: readonly Report[] }
+  | { readonly does: "read_again"; readonly which: number; readonly reports: readonly Report[] }
   | { readonly does: "cancel" }
   | { readonly does: "command"; readonly command: Command };
+
+interface DeliveryIds {
+  readonly remoteId: string | null;
+  readonly correlated: boolean;
+}
 
 export interface Beginning {
   readonly request: RunRequest;
   readonly isForeign: boolean;
 }
 
-const remoteId = fc.constantFrom(null, "opal-1", "opal-2");
+const remoteId = fc.constantFrom(null, "opal-1", "opal-2", "opal-3", "opal-4");
 const jitter = fc.constantFrom(0, 0.5, 0.999);
 
 const resultReference = fc
@@ -32,56 +56,78 @@ const resultReference = fc
   })
   .map((change) => result(change));
 
+const agentReport = fc.record({
+  about: fc.constant("agent" as const),
+  agentId: fc.constantFrom(...AGENT_IDS),
+  outcome: fc.constantFrom("started", "completed", "completed", "failed", "timed_out"),
+  isCredentialRefused: fc.constant(false),
+  result: resultReference,
+});
+
 const report: fc.Arbitrary<Report> = fc.oneof(
+  { weight: 80, arbitrary: agentReport },
+  // Rare, because it is the end of the story.
   {
-    weight: 8,
+    weight: 1,
+    arbitrary: agentReport.map((said): Report => ({ ...said, outcome: "failed", isCredentialRefused: true })),
+  },
+  {
+    weight: 10,
     arbitrary: fc.record({
-      about: fc.constant("agent"),
-      agentId: fc.constantFrom(...AGENT_IDS),
-      outcome: fc.constantFrom("started", "completed", "completed", "failed", "timed_out"),
-      result: resultReference,
+      about: fc.constant("workflow"),
+      outcome: fc.constantFrom("under_way", "completed", "failed", "timed_out"),
     }),
   },
-  fc.record({
-    about: fc.constant("workflow"),
-    outcome: fc.constantFrom("under_way", "completed", "failed", "timed_out"),
-  }),
-  fc.record({
-    about: fc.constant("nothing"),
-    verdict: fc.constantFrom("ignored", "quarantined"),
-    reason: fc.constant("odd"),
-  }),
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      about: fc.constant("nothing"),
+      verdict: fc.constantFrom("ignored", "quarantined"),
+      reason: fc.constant("odd"),
+    }),
+  },
 );
 
-const delivered: fc.Arbitrary<Command> = fc
-  .record({ remoteId, correlated: fc.boolean(), reports: fc.array(report, { minLength: 1, maxLength: 3 }) })
-  .map(({ reports, ...ids }) => ({ type: "deliver", delivery: delivery(ids), reports }));
+const reports = fc.array(report, { minLength: 1, maxLength: 3 });
+
+const delivered: fc.Arbitrary<Step> = fc.record({
+  does: fc.constant("deliver"),
+  ids: fc.record({ remoteId, correlated: fc.boolean() }),
+  reports,
+});
+
+const RETRIABLE = ["network_error", "timeout_error", "http_5xx", "http_408", "http_429"] as const;
+const FINAL = ["http_auth", "http_4xx", "not_configured", "redirected", "aborted"] as const;
 
 const callOutcome: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ type: fc.constant("call_answered"), httpStatus: fc.constantFrom(200, 202), remoteId }),
-  fc.record({
-    type: fc.constant("call_failed"),
-    failure: fc.constantFrom(
-      "network_error",
-      "timeout_error",
-      "http_5xx",
-      "http_408",
-      "http_429",
-      "http_auth",
-      "http_4xx",
-      "redirected",
-      "aborted",
-    ),
-    httpStatus: fc.constantFrom(null, 503),
-    retryAfterMs: fc.constantFrom(0, 7_000, 3_600_000),
-    jitter,
-  }),
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constant("call_answered"), httpStatus: fc.constantFrom(200, 202), remoteId }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constant("call_failed"),
+      failure: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...RETRIABLE) }, fc.constantFrom(...FINAL)),
+      httpStatus: fc.constantFrom(null, 503),
+      retryAfterMs: fc.constantFrom(0, 7_000, 3_600_000),
+      credential: fc.constantFrom(CREDENTIAL, null),
+      jitter,
+    }),
+  },
 );
 
-const again: fc.Arbitrary<Command> = fc.oneof(
-  remoteId.map((id): Command => ({ type: "claim_remote", remoteId: id ?? "opal-3", since: Number.MAX_SAFE_INTEGER })),
-  fc.constant<Command>({ type: "start", request: PLAN }),
+const agents = fc.subarray([...AGENT_IDS], { minLength: 1, maxLength: 3 });
+
+const asked: fc.Arbitrary<Command> = fc.oneof(
+  remoteId.map((id): Command => ({ type: "claim_remote", remoteId: id ?? "opal-5", since: Number.MAX_SAFE_INTEGER })),
+  fc.constant<Command>(START),
   fc.constant<Command>({ type: "adopt", request: PLAN, remoteId: "opal-9" }),
+  fc.option(agents).map((ids): Command => ({ type: "rerun", agents: ids, actor: "operator" })),
+  fc.option(agents).map((ids): Command => ({ type: "rerun", agents: ids, actor: "operator" })),
+  fc.constantFrom("sync-2", "sync-3").map((bySessionId): Command => {
+    return { type: "mark_retried", bySessionId, attempt: 2, how: "retry", actor: "operator" };
+  }),
 );
 
 const asStep = (command: Command): Step => ({ does: "command", command });
@@ -93,23 +139,51 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       .oneof(fc.integer({ min: 0, max: 90_000 }), fc.integer({ min: 0, max: 3_000_000 }))
       .map((ms): Step => ({ does: "pass", ms })),
   },
-  { weight: 12, arbitrary: delivered.map(asStep) },
-  { weight: 4, arbitrary: fc.constant<Step>({ does: "alarm" }) },
-  { weight: 4, arbitrary: callOutcome.map(asStep) },
-  { weight: 1, arbitrary: again.map(asStep) },
+  { weight: 12, arbitrary: delivered },
+  { weight: 5, arbitrary: fc.constant<Step>({ does: "alarm" }) },
+  { weight: 4, arbitrary: fc.constant<Step>({ does: "next" }) },
+  { weight: 5, arbitrary: callOutcome.map(asStep) },
+  { weight: 2, arbitrary: asked.map(asStep) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      does: fc.constant("no_leave"),
+      forMs: fc.integer({ min: 1, max: 120_000 }),
+      because: fc.constantFrom("breaker_open", "breaker_probing", "switched_off", "workspace_unreachable"),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant("read_again"), which: fc.nat(), reports }) },
   { weight: 1, arbitrary: fc.constant<Step>({ does: "crash" }) },
   { weight: 1, arbitrary: fc.constant<Step>({ does: "cancel" }) },
 );
 
 const fewer = fc.subarray([...PLAN.workflow.agents], { minLength: 1 });
+const few = fc.subarray([...PLAN.workflow.agents], { minLength: 2, maxLength: 3 });
+
+/** What earlier runs know of some agents: a result of two hours or of two days ago, limits passed before. */
+const agentPasts: fc.Arbitrary<readonly AgentPast[]> = fc.array(
+  fc
+    .tuple(fc.constantFrom(...AGENT_IDS), fc.constantFrom(2, 48), fc.boolean(), fc.nat({ max: 3 }))
+    .map(([agentId, hoursAgo, hasResult, timeoutsInARow]): AgentPast => {
+      const had = hadResult(agentId, hoursAgo);
+      return { ...had, timeoutsInARow, lastValid: hasResult ? had.lastValid : null };
+    }),
+  { maxLength: 5 },
+);
 
 export const beginning: fc.Arbitrary<Beginning> = fc.record({
-  request: fc.oneof(
-    fc.constantFrom(PLAN, PARALLEL),
-    fewer.map((agents): RunRequest => ({ ...PLAN, workflow: { order: "sequence", agents } })),
-    fewer.map((agents): RunRequest => ({ ...PLAN, workflow: { order: "parallel", agents } })),
-  ),
-  isForeign: fc.boolean(),
+  request: fc
+    .tuple(
+      fc.oneof(
+        fc.constantFrom(PLAN, PARALLEL),
+        fewer.map((some): RunRequest => ({ ...PLAN, workflow: { order: "sequence", agents: some } })),
+        fewer.map((some): RunRequest => ({ ...PLAN, workflow: { order: "parallel", agents: some } })),
+        few.map((some): RunRequest => ({ ...PLAN, workflow: { order: "sequence", agents: some } })),
+      ),
+      agentPasts,
+    )
+    .map(([request, pasts]) => knowing(request, ...pasts)),
+  isForeign: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, fc.constant(true)),
 });
 
 /** Keeps what a session object keeps: the run, its log, the time, and whether this instance is making a call. */
@@ -122,7 +196,7 @@ export class Story {
   readonly runs: Run[] = [];
 
   constructor({ request, isForeign }: Beginning) {
-    this.tell(isForeign ? { type: "adopt", request, remoteId: "opal-1" } : { type: "start", request });
+    this.tell(isForeign ? { type: "adopt", request, remoteId: "opal-1" } : { ...START, request });
   }
 
   take(step: Step): void {
@@ -136,6 +210,20 @@ export class Story {
       case "alarm":
         this.alarm();
         break;
+      case "next":
+        this.now = Math.max(this.now, nextWakeUp(this.run) ?? 0);
+        this.alarm();
+        break;
+      case "no_leave":
+        this.wake();
+        this.tell({ type: "postpone", until: this.now + step.forMs, because: step.because });
+        break;
+      case "deliver":
+        this.#deliver(step.ids, step.reports);
+        break;
+      case "read_again":
+        this.#readAgain(step.which, step.reports);
+        break;
       case "cancel":
         this.tell({ type: "cancel", actor: "operator", callInFlight: this.isCalling, jitter: 0.5 });
         break;
@@ -143,6 +231,20 @@ export class Story {
         this.#takeCommand(step.command);
     }
     this.wake();
+  }
+
+  #deliver(ids: DeliveryIds, said: readonly Report[]): void {
+    const deliveryId = `whd_${this.log.length}`;
+    this.tell({ type: "deliver", delivery: delivery({ ...ids, deliveryId }), reports: inBody(deliveryId, said) });
+  }
+
+  #readAgain(which: number, said: readonly Report[]): void {
+    const stored = storedDeliveries(this.log);
+    const one = stored[which % Math.max(1, stored.length)];
+    if (one === undefined) return;
+    const { deliveryId, remoteId: from, verdict: was } = one;
+    const again = { deliveryId, remoteId: from, was, reports: inBody(deliveryId, said) };
+    this.tell({ type: "reprocess", deliveries: [again], actor: "operator" });
   }
 
   /** A call ends once, and only if there is one. */
@@ -184,6 +286,13 @@ export class Story {
     }
     return limit;
   }
+}
+
+/** Each result where the session keeps it: beside the delivery that it came in. */
+function inBody(deliveryId: string, said: readonly Report[]): Report[] {
+  return said.map((each) =>
+    each.about === "agent" ? { ...each, result: { ...each.result, bodyId: `${deliveryId}.result` } } : each,
+  );
 }
 
 function deepFreeze<Value>(value: Value): Value {

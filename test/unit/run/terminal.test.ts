@@ -15,9 +15,15 @@ import {
   minutes,
   type Past,
   PLAN,
+  postpone,
+  provedAccepted,
+  readAgain,
   requested,
   running,
+  START,
   says,
+  saysOddly,
+  saysRefused,
   WAKE,
   workflowSays,
 } from "../../support/node/given.ts";
@@ -31,15 +37,20 @@ const ENDS: readonly (readonly [EndStatus, EndReason])[] = [
 ];
 
 const COMMANDS: readonly (readonly [string, Command])[] = [
-  ["a start", { type: "start", request: PLAN }],
+  ["a start", START],
   ["an adoption", { type: "adopt", request: PLAN, remoteId: "opal-9" }],
   ["a call that is due", BEGIN_ATTEMPT],
+  ["a call that has to wait", postpone(minutes(90))],
   ["an answer", callAnswered("opal-9")],
   ["a failed call", callFailed("http_auth")],
   ["a claim", { type: "claim_remote", remoteId: "opal-9", since: Number.MAX_SAFE_INTEGER }],
   ["an agent's completion", deliver(says("geo_audit", "completed"))],
   ["an agent's failure", deliver(says("geo_audit", "failed"))],
+  ["a credential that is refused to an agent", deliver(saysRefused("geo_audit"))],
+  ["a result of a shape nobody knows", deliver(saysOddly("geo_audit"))],
   ["the workflow's completion", deliver(workflowSays("completed"))],
+  ["its being repeated", { type: "mark_retried", bySessionId: "s2", attempt: 2, how: "retry", actor: "operator" }],
+  ["a delivery that is read again", readAgain({}, says("geo_audit", "completed"))],
   ["time", WAKE],
 ];
 
@@ -67,7 +78,7 @@ describe("a run that ended while its call was still open", () => {
   const open: Past[] = [
     [0, requested()],
     [0, called(1)],
-    [1, { type: "accepted_by_delivery", deliveryId: "whd_1" }],
+    [1, provedAccepted()],
     [20, ended("completed", "all_agents_completed")],
   ];
 

@@ -12,7 +12,9 @@ import {
   given,
   minutes,
   type Past,
+  quarantined,
   requested,
+  rerunRequested,
   running,
 } from "../../support/node/given.ts";
 
@@ -47,10 +49,22 @@ describe("an agent", () => {
     });
   });
 
-  test("of an unknown shape is marked as quarantined", () => {
-    expect(
-      agent("geo_audit", ...running(), [5, agentCompleted("geo_audit", { family: "unrecognised" })]),
-    ).toMatchObject({ isQuarantined: true });
+  test("of an unknown shape is marked as quarantined, and counts as failed", () => {
+    expect(agent("geo_audit", ...running(), [5, quarantined("geo_audit", { bodyId: "whd_3.result" })])).toMatchObject({
+      ...{ state: "failed", reason: "invalid_result", isQuarantined: true, confidence: null },
+      resultId: "whd_3.result",
+    });
+  });
+
+  test("of an unknown shape stays marked while it runs once more", () => {
+    const again: Past[] = [
+      [5, quarantined("geo_audit", { bodyId: "whd_3.result" })],
+      [5, rerunRequested(1, ["geo_audit"], "invalid_result")],
+    ];
+    expect(agent("geo_audit", ...running(), ...again)).toMatchObject({
+      ...{ state: "rerunning", reason: "invalid_result", isQuarantined: true, resultId: "whd_3.result" },
+      ...{ endedAt: null, deadlineAt: null },
+    });
   });
 
   test("that came late is marked", () => {
@@ -119,12 +133,12 @@ describe("a run", () => {
   test("that was never started tells the last failure", () => {
     const refused: Past[] = [
       [0, called(1)],
-      [1, callFell(1, "http_auth", null, 401)],
+      [1, callFell(1, "http_4xx", null, 422)],
       [1, ended("failed", "opal_refused")],
     ];
     expect(view([0, requested()], ...refused)).toMatchObject({
       ...{ status: "failed", reason: "opal_refused", isOver: true, endedAt: at(1), nextAttemptAt: null },
-      message: "OPAL refused to start the workflow. Last attempt: OPAL refused our credentials (HTTP 401).",
+      message: "OPAL refused to start the workflow. Last attempt: OPAL refused the request (HTTP 422).",
     });
   });
 

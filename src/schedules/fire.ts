@@ -92,5 +92,5 @@ function record(
     control.log(type, ITSELF, now, { ...named, outcome, reason, session_id: sessionId });
     control.count(`schedule_firings_${outcome}`);
   }
-  schedules.advance(schedule.id, due.nextAt);
+  schedules.advance(schedule.id, schedule.nextAt, due.nextAt);
 }

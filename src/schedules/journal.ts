@@ -165,8 +165,9 @@ export class ScheduleJournal {
     return readAll(this.#sql, scheduleRow, query, now);
   }
 
-  advance(id: string, nextAt: number | null): void {
-    this.#sql.exec("UPDATE schedules SET next_at = ? WHERE id = ?", nextAt, id);
+  /** `from` is the firing that was dealt with: a schedule that was changed meanwhile keeps its new time. */
+  advance(id: string, from: number | null, nextAt: number | null): void {
+    this.#sql.exec("UPDATE schedules SET next_at = ? WHERE id = ? AND next_at IS ?", nextAt, id, from);
   }
 
   /** The first record of a firing stays; says whether this is it, so that a tick that comes twice starts once. */

@@ -126,6 +126,12 @@ export class SyncSession extends DurableObject<Env> {
     return this.#changeAndShow({ type: "rerun", agents, actor });
   }
 
+  /** What stood in the way of a call is gone: one that was postponed is tried at once. */
+  async endWait(): Promise<void> {
+    this.#change({ type: "end_wait" });
+    await this.#moved();
+  }
+
   /** Notes which run repeats this one. */
   async markRetried(bySessionId: string, attempt: number, how: "retry" | "resume", actor: string): Promise<void> {
     this.#change({ type: "mark_retried", bySessionId, attempt, how, actor });

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import type { AppEnv } from "../app-env.ts";
 import { runIdsFrom } from "../platform/ids.ts";
+import { type Refusal, refuse } from "../platform/refusal.ts";
 import { refuseInvalid } from "../validate.ts";
 import type { SyncAnswer } from "../workspace/granted.ts";
 import type { SyncOrder } from "../workspace/order.ts";
@@ -26,8 +27,10 @@ export const retryRoutes = new Hono<AppEnv>()
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const { sessionId, isOver } = found.run;
+      const misplaced = fieldsOutOfPlace(body, isOver);
+      if (misplaced) return c.var.problem(misplaced);
       if (isOver) {
-        const retry = { of: sessionId, how: "retry", failedOnly: body.failed_only } as const;
+        const retry = { of: sessionId, how: "retry", failedOnly: body.failed_only ?? true } as const;
         return answerStart(c, await startSync(c, retryOrder(c, body, retry), key, { sessionId, body }));
       }
       const { name } = c.var.principal;
@@ -71,27 +74,44 @@ async function cancelOne(c: Context<AppEnv>, id: string, isDryRun: boolean): Pro
   if (!found.ok) return found.code === "session_not_found" ? "not_found" : "not_reachable";
   if ("queued" in found) {
     if (isDryRun) return "would_be_withdrawn";
-    return (await workspaceOf(c).withdraw(found.queued.sessionId, name)) ? "withdrawn" : "not_reachable";
+    if (await workspaceOf(c).withdraw(found.queued.sessionId, name)) return "withdrawn";
+    // Its turn came in just this moment.
+    return cancelSession(c, found.queued.sessionId);
   }
   const { isOver, sessionId } = found.run;
   if (isOver) return "already_ended";
-  if (isDryRun) return "would_be_cancelled";
-  const outcome = await sessionOf(c, sessionId).cancel(name);
+  return isDryRun ? "would_be_cancelled" : cancelSession(c, sessionId);
+}
+
+async function cancelSession(c: Context<AppEnv>, sessionId: string): Promise<string> {
+  const outcome = await sessionOf(c, sessionId).cancel(c.var.principal.name);
   if (!outcome.ok) return "already_ended";
   return outcome.isConfirmed ? "cancelled" : "cancelling";
+}
+
+/** Agents are chosen one by one only while the run is under way, and then nothing else about it can be. */
+function fieldsOutOfPlace({ agents, ...rest }: z.infer<typeof retryBody>, isOver: boolean): Refusal | undefined {
+  const given = isOver
+    ? agents === undefined
+      ? []
+      : ["agents"]
+    : Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const detail = isOver ? "is only for a run that is under way" : "cannot be chosen while the run is under way";
+  const errors = given.map((name) => ({ pointer: `/${name}`, detail }));
+  return errors.length === 0 ? undefined : refuse("validation_failed", { errors });
 }
 
 type RetryChoice = Pick<NonNullable<SyncOrder["retry"]>, "of" | "how" | "failedOnly">;
 
 /** Of the order, only who asks and what is to be replaced is used; the rest comes from the earlier run. */
 function retryOrder(c: Context<AppEnv>, body: z.infer<typeof resumeBody>, retry: RetryChoice): SyncOrder {
-  const { on_busy, force_restart } = body;
-  const asked = { sync_scope: "quick", priority: "normal", retry_failed_only: false, on_busy, force_restart } as const;
+  const { on_busy = "refuse", force_restart = false } = body;
+  const asked = { retry_failed_only: false, on_busy, force_restart };
   return {
     ...orderFrom(asked, c.var.principal.name, "force_sync"),
     retry: {
       ...retry,
-      isCredentialConfirmed: body.credential_confirmed,
+      isCredentialConfirmed: body.credential_confirmed ?? false,
       changes: {
         client: clientChanges(body.client_context),
         scope: body.sync_scope,

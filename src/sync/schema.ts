@@ -66,7 +66,8 @@ export const timeoutOverride = z
 
 export const triggerBody = z
   .strictObject({
-    sync_scope: z.enum(SYNC_SCOPES).default("quick"),
+    /** quick when nothing else is said, or what the repeated run had. */
+    sync_scope: z.enum(SYNC_SCOPES).optional(),
     /** Any other name than the one allowed is refused as such, not as a misspelt field. */
     workflow_name: z.string().max(200).optional(),
     client_context: clientContext.optional(),
@@ -79,7 +80,7 @@ export const triggerBody = z
     /** Repeats the last run that ended without all of its agents, for those agents only. */
     retry_failed_only: z.boolean().default(false),
     on_busy: z.enum(["refuse", "queue"]).default("refuse"),
-    priority: z.enum(["low", "normal", "high"]).default("normal"),
+    priority: z.enum(["low", "normal", "high"]).optional(),
   })
   .superRefine((body, context) => {
     if (!body.retry_failed_only || body.agent_filter === undefined) return;
@@ -90,18 +91,18 @@ export const triggerBody = z
 export type TriggerBody = z.infer<typeof triggerBody>;
 
 export const retryBody = z.strictObject({
-  /** Only the agents that gave no result; the good results are carried over. */
-  failed_only: z.boolean().default(true),
+  /** Only the agents that gave no result, as it is when nothing is said; the good results are carried over. */
+  failed_only: z.boolean().optional(),
   /** While the run is under way: these of its failed agents. */
   agents: agentFilter.optional(),
   /** Fields of the first request to be replaced. */
   sync_scope: z.enum(SYNC_SCOPES).optional(),
   client_context: clientContext.optional(),
   timeout_override: timeoutOverride.nullable().optional(),
-  force_restart: z.boolean().default(false),
-  on_busy: z.enum(["refuse", "queue"]).default("refuse"),
+  force_restart: z.boolean().optional(),
+  on_busy: z.enum(["refuse", "queue"]).optional(),
   /** A refused credential was made valid on the other side, without a change here. */
-  credential_confirmed: z.boolean().default(false),
+  credential_confirmed: z.boolean().optional(),
 });
 
 export const resumeBody = retryBody.omit({ failed_only: true, agents: true });

@@ -7,7 +7,9 @@ import type { SyncOrder } from "../workspace/order.ts";
 import { statusUrl } from "./answers.ts";
 import { workspaceOf } from "./finding.ts";
 import type { SyncCommand } from "./plan.ts";
-import { clientFrom, type TriggerBody } from "./schema.ts";
+import { clientChanges, clientFrom, type TriggerBody } from "./schema.ts";
+
+const DEFAULT_SCOPE = "quick";
 
 /** `content` is what the caller sent, when two contents can become the same order. */
 export async function startSync(
@@ -45,13 +47,18 @@ export function orderFrom(body: TriggerBody, actor: string, source: SyncCommand[
     how: "retry",
     failedOnly: true,
     isCredentialConfirmed: false,
-    changes: {},
+    changes: {
+      client: clientChanges(body.client_context),
+      scope: body.sync_scope,
+      timeoutOverrideMs: body.timeout_override,
+      priority: body.priority,
+    },
   } as const;
   return {
     command: {
-      scope: body.sync_scope,
+      scope: body.sync_scope ?? DEFAULT_SCOPE,
       client: clientFrom(body.client_context),
-      ...{ actor, source, priority: body.priority },
+      ...{ actor, source, priority: body.priority ?? "normal" },
       agentFilter: body.agent_filter ?? null,
       timeoutOverrideMs: body.timeout_override ?? null,
       agentTimeoutsMs: {},

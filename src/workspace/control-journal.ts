@@ -28,6 +28,7 @@ export const CONTROL_TABLES = [
 
 /** Entries of the log that are kept. */
 const LOG_ENTRIES = 2_000;
+const REFUSALS_KEPT = 200;
 /** Calls that are remembered; far more than can be reported a second time. */
 const CALLS_KEPT = 500;
 
@@ -190,6 +191,10 @@ export class ControlJournal {
       JSON.stringify(data),
     );
     this.#sql.exec("DELETE FROM log WHERE seq <= (SELECT MAX(seq) FROM log) - ?", LOG_ENTRIES);
+    // A caller that is refused again and again must not push everything else out.
+    if (type !== "sync_refused") return;
+    const older = "SELECT seq FROM log WHERE type = 'sync_refused' ORDER BY seq DESC LIMIT 1 OFFSET ?";
+    this.#sql.exec(`DELETE FROM log WHERE type = 'sync_refused' AND seq <= (${older})`, REFUSALS_KEPT);
   }
 
   /** Newest first, before entry `before`. */

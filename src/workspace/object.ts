@@ -167,11 +167,13 @@ export class Workspace extends DurableObject<Env> {
       grantQueued(this.#startingParts());
     });
     await this.#moved();
+    await this.#endWait();
     return this.#showControl();
   }
 
   async resetBreaker(actor: string, reason: string | null): Promise<Control> {
     this.ctx.storage.transactionSync(() => resetBreaker(this.#control, actor, reason, now()));
+    await this.#endWait();
     return this.#showControl();
   }
 
@@ -378,6 +380,17 @@ export class Workspace extends DurableObject<Env> {
     } catch (error) {
       this.#log("error", "configuration_error", { error: describeError(error) });
       return undefined;
+    }
+  }
+
+  /** The run that waits for leave need not wait out its time; if it cannot be told, it asks again by itself. */
+  async #endWait(): Promise<void> {
+    const holder = this.#journal.lease()?.sessionId;
+    if (holder === undefined) return;
+    try {
+      await withinLimit(this.#session(holder).endWait(), ASK_LIMIT_MS);
+    } catch (error) {
+      this.#log("warn", "wait_not_ended", { session_id: holder, error: describeError(error) });
     }
   }
 

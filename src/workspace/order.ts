@@ -21,6 +21,7 @@ export interface RetryOrder {
     readonly client?: Partial<Client> | undefined;
     readonly scope?: string | undefined;
     readonly timeoutOverrideMs?: number | null | undefined;
+    readonly priority?: SyncCommand["priority"] | undefined;
   };
 }
 
@@ -72,7 +73,7 @@ export function planRetry(
       ...order.command,
       scope: changes.scope ?? checkpoint.scope,
       client: { ...checkpoint.client, ...changes.client },
-      priority: checkpoint.priority,
+      priority: changes.priority ?? checkpoint.priority,
       timeoutOverrideMs,
       agentFilter: filterOf(failedOnly ? missing : agents),
     },

@@ -10,6 +10,7 @@ import {
   iso,
   MINUTE_MS,
   pass,
+  post,
   report,
   ringSession,
   runWithout,
@@ -32,7 +33,7 @@ function idsOf(run: Body): string[] {
 describe("agent_filter", () => {
   test("in any spelling: only these agents are asked for, expected and counted, and the run ends with them", async () => {
     const answer = await start("ok", { agent_filter: ["geographic_audit", "Content-Review"] });
-    expect([answer.status, answer.body.expected_agents.toSorted()]).toEqual([200, ["content_review", "geo_audit"]]);
+    expect([answer.status, answer.body.agents_scheduled.toSorted()]).toEqual([200, ["content_review", "geo_audit"]]);
     const run = await ringSession(answer.body.session_id);
     const [sent] = await sentUnder(run.session_id);
     expect(sent.input_data.agent_filter).toEqual(["content_review", "geo_audit"]);
@@ -163,7 +164,7 @@ describe("retry_failed_only", () => {
     const complete = await startedRun("ok complete");
     await report(complete);
     await holderIs(null);
-    const answer = await start("ignored", { retry_failed_only: true });
+    const answer = await post("/api/force-sync/trigger", { retry_failed_only: true });
     expect(answer.body).toMatchObject({ attempt: 2, retry_of: last.session_id });
     const run = await ringSession(answer.body.session_id);
     expect(idsOf(run)).toEqual(["geo_audit", "cmp_organizer"]);
@@ -172,6 +173,14 @@ describe("retry_failed_only", () => {
       client_name: "ok newer",
       input_data: { agent_filter: ["geo_audit", "cmp_organizer"], retry_of: last.session_id },
     });
+  });
+
+  test("takes what is said anew, and the rest from that run", async () => {
+    await runWithout(["geo_audit"], "ok older", { sync_scope: "full", priority: "low" });
+    const answer = await start("ok newer", { retry_failed_only: true, timeout_override: 90_000 });
+    const run = await ringSession(answer.body.session_id);
+    expect(run).toMatchObject({ sync_scope: "full", priority: "low", timeout_override_ms: 90_000 });
+    expect((await sentUnder(run.session_id))[0]).toMatchObject({ client_name: "ok newer" });
   });
 
   test("without such a run is refused", async () => {

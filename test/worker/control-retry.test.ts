@@ -59,7 +59,7 @@ describe("a run that has ended", () => {
     const answer = await retry(old.session_id);
     expect([answer.status, answer.body]).toEqual([
       200,
-      expect.objectContaining({ attempt: 2, retry_of: old.session_id, expected_agents: ["geo_audit"] }),
+      expect.objectContaining({ attempt: 2, retry_of: old.session_id, agents_scheduled: ["geo_audit"] }),
     ]);
     const run = await ringSession(answer.body.session_id);
     expect(run).toMatchObject({ attempt: 2, retry_of: old.session_id, root_session_id: old.session_id });
@@ -353,5 +353,25 @@ describe("a run that is under way", () => {
     await holderIs(null);
     const requested = await startedRun("503 ok");
     expect(refused(await retry(requested.session_id))).toEqual([409, "nothing_to_retry"]);
+  });
+});
+
+describe("fields that mean nothing here are refused, not ignored", () => {
+  test("agents, once the run has ended", async () => {
+    const run = await runWithout(["geo_audit"]);
+    const answer = await retry(run.session_id, { agents: ["geo_audit"] });
+    expect([answer.status, answer.body.errors]).toEqual([
+      400,
+      [{ pointer: "/agents", detail: "is only for a run that is under way" }],
+    ]);
+  });
+
+  test("anything but agents, while the run is under way", async () => {
+    const run = await startedRun();
+    const answer = await retry(run.session_id, { sync_scope: "full", failed_only: false });
+    expect([answer.status, answer.body.errors.map((error: { pointer: string }) => error.pointer)]).toEqual([
+      400,
+      ["/failed_only", "/sync_scope"],
+    ]);
   });
 });

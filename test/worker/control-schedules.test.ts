@@ -350,7 +350,7 @@ describe("running one now", () => {
     const made = await schedule({ agent_filter: ["geo_audit"] });
     await call("PATCH", `${PATH}/${made.id}`, { body: { paused: true } });
     const answer = await runNow(made.id);
-    expect([answer.status, answer.body.expected_agents]).toEqual([200, ["geo_audit"]]);
+    expect([answer.status, answer.body.agents_scheduled]).toEqual([200, ["geo_audit"]]);
     const run = await ringSession(answer.body.session_id);
     expect(run).toMatchObject({ triggered_by: OPERATOR, trigger_source: "force_sync", state: "running" });
     expect((await show(made.id)).last_firings).toEqual([]);

@@ -53,6 +53,8 @@ export type Command =
   | { readonly type: "begin_attempt" }
   /** A call is due and may not be made before `until`. */
   | { readonly type: "postpone"; readonly until: number; readonly because: PostponedBecause }
+  /** What a call was postponed for is gone. */
+  | { readonly type: "end_wait" }
   | { readonly type: "call_answered"; readonly httpStatus: number; readonly remoteId: string | null }
   | {
       readonly type: "call_failed";

@@ -32,6 +32,11 @@ export function decide(run: Run, command: Command, now: number): Decision {
       return beginAttempt(draft, run);
     case "postpone":
       return postpone(draft, run, command);
+    case "end_wait":
+      if (isActive(run) && run.postponed !== null) {
+        draft.add({ type: "wait_ended" }, "may_call_again", run.marks.attempt);
+      }
+      return draft.decision();
     case "call_answered":
       callAnswered(draft, run, command);
       return draft.decision();

@@ -52,6 +52,8 @@ const body = z.discriminatedUnion("type", [
     until: ms,
     because: z.enum(["breaker_open", "breaker_probing", "switched_off", "lease_lost", "workspace_unreachable"]),
   }),
+  /** What stood in the way of the call is gone before its time. */
+  z.object({ type: z.literal("wait_ended") }),
   z.object({ type: z.literal("attempt_started"), attempt, rerun }),
   z.object({
     type: z.literal("attempt_failed"),

@@ -13,6 +13,7 @@ export function nextMarks(run: KnownRun, event: RunEvent): Marks {
     case "attempt_started":
     case "attempt_failed":
     case "attempt_postponed":
+    case "wait_ended":
       return { ...marks, attempt: seq };
     case "attempt_accepted":
     case "accepted_by_delivery":

@@ -65,6 +65,8 @@ function apply(run: KnownRun, event: RunEvent): KnownRun {
       return run;
     case "attempt_postponed":
       return { ...run, postponed: { until: event.until, because: event.because } };
+    case "wait_ended":
+      return { ...run, postponed: null };
     case "attempt_started":
       return {
         ...run,

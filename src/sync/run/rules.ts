@@ -7,6 +7,7 @@ export const RULES = {
   foreign_workflow: "OPAL runs a workflow that nobody here asked for; it is shown, and never called.",
   call_due: "A call to OPAL was due and allowed.",
   call_not_allowed: "A call was due, but the circuit breaker or the emergency switch says no. It is no attempt.",
+  may_call_again: "The breaker was reset or triggering switched on, so the call need not wait any longer.",
   call_outcome: "The outcome of the call as it came back.",
   call_interrupted: "A call was under way and nobody makes it any more, so its outcome is unknown.",
   delivery_proves_acceptance: "A delivery of this run arrived: OPAL runs it, whatever became of our call.",

@@ -13,6 +13,7 @@ import {
   type EndedRun,
   type Escalation,
   type Fallback,
+  type GivenUpAgent,
   isActive,
   isEnded,
   isGivenUp,
@@ -194,7 +195,7 @@ function viewAgent(run: KnownRun, id: AgentId): AgentView {
       result?.family === "unrecognised" && (before.state === "completed" || given?.reason === "invalid_result"),
     reason: given?.reason ?? null,
     resultId: result?.bodyId ?? null,
-    fallback: before && isGivenUp(before) ? before.fallback : null,
+    fallback: fallbackOf(agent),
     reruns: rerunsOf(run, id),
     rerunsAllowed: RERUNS_PER_AGENT,
   };
@@ -281,22 +282,42 @@ function endMessage(run: EndedRun): string {
 }
 
 function workMessage(run: KnownRun): string {
-  const planned = run.request.workflow.agents;
-  const named = (state: Agent["state"]) =>
-    planned.filter(({ id }) => run.agents[id]?.state === state).map(({ id }) => AGENTS[id].name);
-  const working = named("running");
-  const again = named("rerunning");
+  const named = (isMeant: (agent: Agent) => boolean) =>
+    run.request.workflow.agents
+      .filter(({ id }) => {
+        const agent = run.agents[id];
+        return agent !== undefined && isMeant(agent);
+      })
+      .map(({ id }) => AGENTS[id].name)
+      .join(", ");
+  const working = named((agent) => agent.state === "running");
+  const unreadable = named((agent) => agent.state === "rerunning" && isUnreadable(agent.before));
+  const again = named((agent) => agent.state === "rerunning" && !isUnreadable(agent.before));
+  const standIn = named((agent) => fallbackOf(agent) !== null);
+  const isWaiting = again !== "" || unreadable !== "";
   const parts = [
-    ...(working.length > 0 ? [`Working: ${working.join(", ")}.`] : []),
-    ...(again.length > 0 ? [`Taking longer than expected, running once more: ${again.join(", ")}.`] : []),
-    ...(again.length > 0 && run.postponed !== null ? [WAITS[run.postponed.because]] : []),
+    ...(working === "" ? [] : [`Working: ${working}.`]),
+    ...(again === "" ? [] : [`Taking longer than expected, running once more: ${again}.`]),
+    ...(unreadable === "" ? [] : [`The result could not be read, running once more: ${unreadable}.`]),
+    ...(isWaiting && run.postponed !== null ? [WAITS[run.postponed.because]] : []),
+    ...(standIn === "" ? [] : [`An earlier result stands in for: ${standIn}.`]),
   ];
   return parts.length === 0 ? "OPAL accepted the run; waiting for an agent to report." : parts.join(" ");
+}
+
+function isUnreadable(agent: GivenUpAgent): boolean {
+  return agent.state === "failed" && agent.reason === "invalid_result";
+}
+
+/** What stands in for an agent's result, also while it runs once more. */
+function fallbackOf(agent: Agent): Fallback | null {
+  const before = agent.state === "rerunning" ? agent.before : agent;
+  return isGivenUp(before) ? before.fallback : null;
 }
 
 function fallbackCount(run: KnownRun): number {
   return run.request.workflow.agents.filter(({ id }) => {
     const agent = run.agents[id];
-    return agent !== undefined && isGivenUp(agent) && agent.fallback !== null;
+    return agent !== undefined && fallbackOf(agent) !== null;
   }).length;
 }

@@ -101,6 +101,13 @@ describe("what a run cannot act on", () => {
     expect(run.status).toBe("requested");
   });
 
+  test("is acceptance all the same when it names our id and OPAL's own", () => {
+    given([0, requested()], [0, called(1)])
+      .when(deliverFrom("opal-1", true, ignored))
+      .at(1)
+      .then([{ type: "delivery_recorded", verdict: "ignored" }, "remote_bound", "accepted_by_delivery"]);
+  });
+
   test("is a sign of OPAL all the same when only its agent is unknown", () => {
     given([0, requested()])
       .when(deliver(means("quarantined", "unknown_agent")))

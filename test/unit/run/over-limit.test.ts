@@ -300,6 +300,15 @@ describe("a late result of the first try", () => {
     expect(run.agents[FIRST]).toMatchObject({ state: "completed", late: true, rerun: null });
   });
 
+  test("is known for one without a workflow id, as long as OPAL has not accepted the re-run", () => {
+    const calling = waiting.and([60, BEGIN_ATTEMPT]);
+    const run = calling
+      .when(deliver(says(FIRST, "completed")))
+      .at(70)
+      .then([{ type: "delivery_recorded", verdict: "late" }, "agent_completed"]);
+    expect(run.agents[FIRST]).toMatchObject({ state: "completed", late: true, rerun: null });
+  });
+
   test("makes the re-run needless: it is not called any more", () => {
     const repaired = waiting.and([70, late]);
     expect(repaired.run().agents[FIRST]).toMatchObject({ state: "completed", result: { bodyId: "whd_5.result" } });

@@ -74,7 +74,8 @@ export const REFUSALS = {
     status: 409,
     word: "conflict",
     title: "The run has already ended",
-    explanation: "A run that has ended cannot be cancelled. `state` tells how it ended.",
+    explanation:
+      "A run that has ended cannot be cancelled, and its agents cannot be run once more one by one. `state` tells how it ended.",
   },
   nothing_to_retry: {
     status: 409,

@@ -27,12 +27,13 @@ export const retryRoutes = new Hono<AppEnv>()
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const { sessionId, isOver } = found.run;
-      const misplaced = fieldsOutOfPlace(body, isOver);
-      if (misplaced) return c.var.problem(misplaced);
-      if (isOver) {
+      // Chosen agents are a matter of the run itself; once it has ended it says so, or repeats its first answer.
+      if (isOver && body.agents === undefined) {
         const retry = { of: sessionId, how: "retry", failedOnly: body.failed_only ?? true } as const;
         return answerStart(c, await startSync(c, retryOrder(c, body, retry), key, { sessionId, body }));
       }
+      const misplaced = fieldsOutOfPlace(body);
+      if (misplaced) return c.var.problem(misplaced);
       const { name } = c.var.principal;
       const agents = body.agents ?? null;
       const idempotency = await idempotencyFor(c, { sessionId, body }, key);
@@ -89,14 +90,10 @@ async function cancelSession(c: Context<AppEnv>, sessionId: string): Promise<str
   return outcome.isConfirmed ? "cancelled" : "cancelling";
 }
 
-/** Agents are chosen one by one only while the run is under way, and then nothing else about it can be. */
-function fieldsOutOfPlace({ agents, ...rest }: z.infer<typeof retryBody>, isOver: boolean): Refusal | undefined {
-  const given = isOver
-    ? agents === undefined
-      ? []
-      : ["agents"]
-    : Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  const detail = isOver ? "is only for a run that is under way" : "cannot be chosen while the run is under way";
+/** While a run is under way its agents can be chosen, and nothing else about it. */
+function fieldsOutOfPlace({ agents: _agents, ...rest }: z.infer<typeof retryBody>): Refusal | undefined {
+  const given = Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const detail = "cannot be chosen while the run is under way, or for single agents";
   const errors = given.map((name) => ({ pointer: `/${name}`, detail }));
   return errors.length === 0 ? undefined : refuse("validation_failed", { errors });
 }

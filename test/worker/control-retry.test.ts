@@ -357,13 +357,10 @@ describe("a run that is under way", () => {
 });
 
 describe("fields that mean nothing here are refused, not ignored", () => {
-  test("agents, once the run has ended", async () => {
+  test("single agents, once the run has ended", async () => {
     const run = await runWithout(["geo_audit"]);
     const answer = await retry(run.session_id, { agents: ["geo_audit"] });
-    expect([answer.status, answer.body.errors]).toEqual([
-      400,
-      [{ pointer: "/agents", detail: "is only for a run that is under way" }],
-    ]);
+    expect([answer.status, answer.body.code, answer.body.state]).toEqual([409, "run_ended", "partially_completed"]);
   });
 
   test("anything but agents, while the run is under way", async () => {

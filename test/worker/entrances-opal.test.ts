@@ -81,12 +81,20 @@ describe("an analysis", () => {
     });
   });
 
-  test("that has to wait is queued, and cannot be followed yet", async () => {
+  test("that has to wait is queued, and can be followed from the beginning", async () => {
     await trigger();
     const { status: code, body } = await analyse({ on_busy: "queue" });
     expect([code, body.status]).toEqual([201, "queued"]);
     const early = await call("GET", `/api/opal/status/${body.workflow_id}`);
-    expect([early.status, early.headers.get("Retry-After")]).toEqual([503, "5"]);
+    expect(early.status).toBe(200);
+    expect(early.body).toMatchObject({
+      status: "running",
+      queued: true,
+      progress: { completed_agents: 0 },
+      agents: {},
+    });
+    const workflow = await call("GET", `/api/opal/workflow-status/${body.workflow_id}`);
+    expect(workflow.body).toMatchObject({ status: "initiated", state: "queued", polling: { should_continue: true } });
   });
 
   test.for([

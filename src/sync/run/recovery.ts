@@ -115,7 +115,10 @@ export function credentialRefused(
 
 /** Somebody wants agents to run once more while the run is under way. */
 export function rerunAskedFor(draft: Draft, run: KnownRun, command: Extract<Command, { type: "rerun" }>): Decision {
-  if (isEnded(run)) return refuse("run_ended", { members: { state: run.status } });
+  if (isEnded(run)) {
+    const detail = "Single agents can be run once more only while the run is under way; retry the run as a whole.";
+    return refuse("run_ended", { detail, members: { state: run.status } });
+  }
   if (run.status !== "running" || !mayCallAgain(run)) {
     return refuse("nothing_to_retry", {
       detail: "Agents can be run once more while OPAL is working on a run of ours.",

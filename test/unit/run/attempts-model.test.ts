@@ -148,6 +148,15 @@ const noLeave = (ms: number) =>
     expect(events.map(({ type }) => type)).toEqual(isExpected ? ["attempt_postponed"] : []);
   });
 
+/** What stood in the way is gone before its time. */
+const endWait = step("end of the wait", always, (model, real) => {
+  const isWanted = model.dueAtMs !== null && !model.isAccepted && model.cancel === "no";
+  const isExpected = isWanted && model.waitsUntilMs > 0;
+  if (isExpected) model.waitsUntilMs = 0;
+  const events = real.tell({ type: "end_wait" }, model.nowMs);
+  expect(events.map(({ type }) => type)).toEqual(isExpected ? ["wait_ended"] : []);
+});
+
 const answer = step("answer", whileOpen, (model, real) => {
   model.isAccepted = true;
   attemptEnded(model);
@@ -194,6 +203,7 @@ function steps(delivered: Command) {
       .tuple(failure, fc.constantFrom(0, 0.25, 0.5, 0.999), fc.constantFrom(0, 0, 7_000, 3_600_000))
       .map(([what, jitter, retryAfterMs]) => fail(what, jitter, retryAfterMs)),
     fc.constant(crash),
+    fc.constant(endWait),
   ];
   const rarely = [fc.constant(answer), fc.constant(cancel), fc.constant(heardOf(delivered))];
   return fc.commands([...often, ...often, ...often, ...often, ...rarely], { maxCommands: 50, size: "max" });

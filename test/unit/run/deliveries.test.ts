@@ -5,6 +5,7 @@ import {
   agentFailed,
   agentStarted,
   at,
+  called,
   deliver,
   deliverFrom,
   ended,

@@ -22,6 +22,7 @@ import {
   says,
   saysRefused,
   WAKE,
+  workflowSays,
 } from "../../support/node/given.ts";
 
 const FIRST = "integration_health";
@@ -49,6 +50,19 @@ describe("a run", () => {
     );
     expect(types(explainRun(slowly.log))).toEqual([
       ...["attempt_accepted", "attempt_started", "attempt_failed", "attempt_started", "attempt_postponed", "requested"],
+    ]);
+  });
+
+  test("whose wait was ended before its time leads back over that", () => {
+    const switchedOn = given().and(
+      [0, START],
+      [0, postpone(600, "switched_off")],
+      [30, { type: "end_wait" }],
+      [30, BEGIN_ATTEMPT],
+      [31, callAnswered()],
+    );
+    expect(types(explainRun(switchedOn.log))).toEqual([
+      ...["attempt_accepted", "attempt_started", "wait_ended", "attempt_postponed", "requested"],
     ]);
   });
 
@@ -80,6 +94,15 @@ describe("a run", () => {
     const silent = accepted.and([20, deliver(says(FIRST, "started"))], [620, WAKE]);
     expect(types(explainRun(silent.log))).toEqual(["ended", "delivery_recorded"]);
     expect(explainRun(silent.log)[0]).toMatchObject({ rule: "inactivity_limit" });
+  });
+
+  test("that reached its limit leads back to its own acceptance, not to a re-run's", () => {
+    const request = { ...PLAN, limits: { ...PLAN.limits, inactivityMs: 3_600_000 } };
+    const long = given().and([0, { ...START, request }], [0, BEGIN_ATTEMPT], [1, callAnswered("opal-1")]);
+    const over = long.and([61, WAKE], [61, BEGIN_ATTEMPT], [62, callAnswered("opal-2")], [1_801, WAKE]);
+    const steps = explainRun(over.log);
+    expect(types(steps)).toEqual(["ended", "attempt_accepted", "attempt_started", "requested"]);
+    expect(steps[1]).toMatchObject({ seq: 3 });
   });
 
   test("that ended is explained by its end, though a call had its outcome afterwards", () => {
@@ -133,6 +156,17 @@ describe("an agent", () => {
     const next = accepted.and([20, deliver(says(FIRST, "completed"))], [140, WAKE]);
     expect(types(explainAgent(next.log, "content_review"))).toEqual([
       ...["rerun_requested", "agent_timed_out", "agent_completed", "delivery_recorded"],
+    ]);
+  });
+
+  test("that the closing time gave up leads back to the word that the workflow is over", () => {
+    const closed = accepted.and(
+      [20, deliver(workflowSays("failed"))],
+      [30, deliver(says(FIRST, "started"))],
+      [50, WAKE],
+    );
+    expect(types(explainAgent(closed.log, "geo_audit"))).toEqual([
+      ...["agent_gave_no_result", "workflow_over", "delivery_recorded"],
     ]);
   });
 

@@ -179,6 +179,7 @@ describe("a valid result that comes later", () => {
       [9, deliverFrom("opal-1", true, says("geo_audit", "completed"))],
     );
     expect(repaired.run().reruns).toMatchObject([{ isOver: true }]);
+    expect(repaired.run().agents.geo_audit).toMatchObject({ state: "completed", late: false, rerun: null });
     repaired.when(BEGIN_ATTEMPT).at(9).then([]);
   });
 

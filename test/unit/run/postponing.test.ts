@@ -28,6 +28,7 @@ const REASONS: readonly PostponedBecause[] = [
   "breaker_open",
   "breaker_probing",
   "switched_off",
+  "lease_lost",
   "workspace_unreachable",
 ];
 

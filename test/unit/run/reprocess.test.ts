@@ -186,6 +186,16 @@ describe("while the run is active", () => {
     expect(agent?.state === "rerunning" ? agent.before : agent).toMatchObject(state);
   });
 
+  test("a completion that turns out to be a start counts like a report of that, which ends nothing", () => {
+    const delivered = says("geo_audit", "completed", { bodyId: "whd_5.result" });
+    const run = fromOpal
+      .and([10, comes("whd_5", delivered)])
+      .when(now({}, says("geo_audit", "started")))
+      .at(20)
+      .then(["reprocessed", "agent_started"]);
+    expect(run.agents.geo_audit).toMatchObject({ state: "completed", endedAt: at(10) });
+  });
+
   test("an agent whose completion turns out to be unreadable is run once more", () => {
     const delivered = says("geo_audit", "completed", { bodyId: "whd_5.result" });
     const run = fromOpal

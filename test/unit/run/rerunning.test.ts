@@ -437,6 +437,21 @@ describe("its end", () => {
     expect(before.before).toMatchObject({ state: "failed", fallback: { method: "cached_data" } });
   });
 
+  test("names the agents that still waited for it", () => {
+    const closing = chainOf("sequence").and(
+      [50, deliverFrom("opal-2", true, says("experiment_blueprinter", "completed"))],
+      [60, deliverFrom("opal-2", true, workflowSays("completed"))],
+    );
+    closing
+      .when(WAKE)
+      .at(90)
+      .then([
+        { type: "agent_gave_no_result", agentId: "geo_audit" },
+        { type: "rerun_over", rerun: 1, agents: ["personalization_idea_generator"] },
+        { type: "ended", status: "partially_completed" },
+      ]);
+  });
+
   test("is written down once, though its last agent was over its limit before anybody noticed", () => {
     const closing = working.and([110, deliverFrom("opal-2", true, workflowSays("failed"))]);
     const types = closing.when(WAKE).at(150).types();

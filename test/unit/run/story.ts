@@ -125,6 +125,7 @@ const asked: fc.Arbitrary<Command> = fc.oneof(
   fc.constant<Command>({ type: "adopt", request: PLAN, remoteId: "opal-9" }),
   fc.option(agents).map((ids): Command => ({ type: "rerun", agents: ids, actor: "operator" })),
   fc.option(agents).map((ids): Command => ({ type: "rerun", agents: ids, actor: "operator" })),
+  fc.constant<Command>({ type: "end_wait" }),
   fc.constantFrom("sync-2", "sync-3").map((bySessionId): Command => {
     return { type: "mark_retried", bySessionId, attempt: 2, how: "retry", actor: "operator" };
   }),
@@ -149,7 +150,9 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       does: fc.constant("no_leave"),
       forMs: fc.integer({ min: 1, max: 120_000 }),
-      because: fc.constantFrom("breaker_open", "breaker_probing", "switched_off", "workspace_unreachable"),
+      because: fc.constantFrom(
+        ...(["breaker_open", "breaker_probing", "switched_off", "lease_lost", "workspace_unreachable"] as const),
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ does: fc.constant("read_again"), which: fc.nat(), reports }) },

@@ -44,6 +44,7 @@ describe("a run that waits for leave to call", () => {
     ["breaker_open", "Waiting for the circuit breaker: OPAL has not been answering."],
     ["breaker_probing", "Waiting for the circuit breaker: another call is trying whether OPAL answers again."],
     ["switched_off", "Waiting: triggering is switched off."],
+    ["lease_lost", "Waiting: another run holds the workspace's lease."],
     ["workspace_unreachable", "Waiting for leave to call OPAL."],
   ])("says why and until when: %s", (because, message) => {
     expect(view([0, requested()], [0, postponed(30, because)])).toMatchObject({
@@ -92,6 +93,34 @@ describe("a run whose agent runs once more", () => {
     );
   });
 
+  test("says whose result could not be read", () => {
+    const unreadable: Past[] = [
+      [70, quarantined("geo_audit")],
+      [70, rerunRequested(2, ["geo_audit"], "invalid_result")],
+    ];
+    expect(view(...running(), ...unreadable).message).toBe(
+      "The result could not be read, running once more: GEO audit.",
+    );
+    expect(view(...again, ...unreadable, [70, postponed(90)]).message).toBe(
+      [
+        "Taking longer than expected, running once more: Integration health.",
+        "The result could not be read, running once more: GEO audit.",
+        "Waiting for the circuit breaker: OPAL has not been answering.",
+      ].join(" "),
+    );
+  });
+
+  test("says for whom an earlier result stands in, also while that agent runs once more", () => {
+    const standing: Past[] = [
+      [60, agentTimedOut(FIRST, 60_000)],
+      [60, fallbackUsed(FIRST)],
+    ];
+    expect(view(...running(), ...standing).message).toBe("An earlier result stands in for: Integration health.");
+    expect(view(...running(), ...standing, [61, rerunRequested(1, [FIRST], "asked_for")]).message).toBe(
+      "Taking longer than expected, running once more: Integration health. An earlier result stands in for: Integration health.",
+    );
+  });
+
   test("says that the call for it has to wait", () => {
     expect(view(...again, [60, postponed(90, "switched_off")])).toMatchObject({
       nextAttemptAt: at(90),
@@ -125,6 +154,15 @@ describe("a run whose agent runs once more", () => {
     const over = view(...again, [90, ended("cancelled", "cancelled_by_operator")]);
     expect(over.agents.map(({ state }) => state)).toEqual(["timed_out", ...Array(8).fill("skipped")]);
   });
+});
+
+test("a run that OPAL had accepted does not tell its end by a re-run's failed call", () => {
+  const failed: Past[] = [
+    [60, called(2, 1)],
+    [61, callFell(2, "http_4xx", null, 422)],
+    [61, ended("failed", "no_agent_completed")],
+  ];
+  expect(view(...again, ...failed).message).toBe("No agent completed.");
 });
 
 describe("an agent's re-runs", () => {

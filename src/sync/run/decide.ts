@@ -100,11 +100,14 @@ function beginAttempt(draft: Draft, run: KnownRun): Decision {
   return draft.decision();
 }
 
-/** The request or the re-run for the first call, the failed call before for every other one. */
+/** The request or the re-run for the first call, what was last done about it for every other one. */
 function causeOfCall(run: KnownRun, rerun: number | null): number | null {
-  if (attemptsFor(run, rerun).length > 0 || run.postponed !== null) return run.marks.attempt;
+  const { attempt, agents } = run.marks;
+  if (rerun === null) return attempt ?? 1;
   const agent = run.reruns.find((known) => known.rerun === rerun)?.agents[0];
-  return agent === undefined ? 1 : (run.marks.agents[agent] ?? 1);
+  const asked = (agent && agents[agent]) ?? 1;
+  const wasTried = attemptsFor(run, rerun).length > 0;
+  return attempt !== null && (wasTried || attempt > asked) ? attempt : asked;
 }
 
 /** Written down once for every time that the wait gets longer, so that a long wait does not fill the log. */

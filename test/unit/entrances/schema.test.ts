@@ -24,7 +24,7 @@ describe("the legacy sync's body", () => {
   test("is the trigger's, with another scope where none is given", () => {
     expect(legacySyncBody.parse({})).toEqual({
       ...{ sync_scope: "priority_platforms", force_restart: false, retry_failed_only: false },
-      ...{ on_busy: "refuse", priority: "normal" },
+      on_busy: "refuse",
     });
     expect(legacySyncBody.parse({ sync_scope: "full" }).sync_scope).toBe("full");
   });

@@ -1,5 +1,7 @@
 // How one agent has been doing, and what to do about it. Pure; every sentence follows from a fact.
+
 import { AGENTS, type AgentId } from "../opal/agents.ts";
+import { iso } from "../platform/iso.ts";
 import type { agentHealth } from "../sync/store.ts";
 
 type History = Awaited<ReturnType<typeof agentHealth>>;
@@ -123,8 +125,4 @@ function lastSuggestions(history: History, agentId: AgentId): string[] {
   const { confidenceThreshold } = AGENTS[agentId];
   if (confidence === null || confidence >= confidenceThreshold) return [];
   return [`Its last result has a confidence of ${confidence}, below the ${confidenceThreshold} expected of it.`];
-}
-
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

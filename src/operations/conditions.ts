@@ -1,4 +1,5 @@
 // What is wrong right now, as a list that people can act on. Pure.
+import { iso } from "../platform/iso.ts";
 import type { Control } from "../workspace/overview.ts";
 
 export type Health = "healthy" | "degraded" | "unhealthy";
@@ -81,8 +82,4 @@ function heldConditions({ total, oldestSince }: ConditionFacts["held"], now: num
   const many = total === 1 ? "One delivery waits" : `${total} deliveries wait`;
   const message = `${many} for a run that nobody knows, the oldest since ${iso(oldestSince)}.`;
   return [{ code: "deliveries_waiting", health: "degraded", since: oldestSince, message }];
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

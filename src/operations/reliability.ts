@@ -1,6 +1,8 @@
 // How far the service can be relied on right now, in the API's words. Pure.
+
 import { previewSchedule, RETRY_POLICIES, type RetryPolicy } from "../platform/backoff.ts";
 import type { BreakerRules } from "../platform/breaker.ts";
+import { iso } from "../platform/iso.ts";
 import type { RunSummary } from "../sync/report.ts";
 import type { BreakerCall } from "../workspace/control-journal.ts";
 import { type Fallback, failuresInARow } from "../workspace/fallback.ts";
@@ -170,8 +172,4 @@ function lastGood({ lastGood: good }: Fallback, now: number) {
     age_ms: now - endedAt,
     expires_at: iso(expiresAt),
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,4 +1,6 @@
 // Schedules in the API's words.
+
+import { iso } from "../platform/iso.ts";
 import { statusUrl } from "../sync/answers.ts";
 import { upcomingFirings } from "./cron.ts";
 import type { Schedule, ScheduleFiring } from "./schedule.ts";
@@ -54,10 +56,4 @@ function nextFirings({ cron, timeZone }: Schedule, now: number): { utc: string; 
     timeZoneName: "short",
   });
   return times.map((at) => ({ utc: iso(at), local: local.format(at) }));
-}
-
-function iso(ms: number): string;
-function iso(ms: number | null): string | null;
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -1,6 +1,7 @@
 // Runs in the API's words: what the force sync and workflow status endpoints answer. Inside we have our own.
 
 import { runIdsFrom } from "../platform/ids.ts";
+import { iso } from "../platform/iso.ts";
 import { estimateAnswer } from "../workspace/estimate-answers.ts";
 import type { GrantedSync } from "../workspace/granted.ts";
 import type { Expected } from "../workspace/learn.ts";
@@ -371,10 +372,4 @@ function outcome(run: RunView) {
     updated_at: iso(run.updatedAt),
     completed_at: iso(run.endedAt),
   };
-}
-
-function iso(ms: number): string;
-function iso(ms: number | null): string | null;
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -1,5 +1,7 @@
 // A replay in the API's words: what was read differently, what that leads to, and whether everything agrees.
+
 import type { RunCheck } from "../operations/run-check.ts";
+import { iso } from "../platform/iso.ts";
 import type { RunEvent } from "../sync/run/events.ts";
 import type { KnownRun } from "../sync/run/state.ts";
 import { viewRun } from "../sync/run/view.ts";
@@ -76,8 +78,4 @@ function eventFacts(event: RunEvent) {
     ...(event.type === "agent_corrected" ? { outcome: event.outcome } : {}),
     ...(event.type === "ended" ? { status: event.status } : {}),
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

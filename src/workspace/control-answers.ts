@@ -1,4 +1,6 @@
 // What decides whether a run may start, in the API's words.
+
+import { iso } from "../platform/iso.ts";
 import { statusUrl } from "../sync/answers.ts";
 import type { RunSummary } from "../sync/report.ts";
 import type { ControlDetails } from "./control.ts";
@@ -94,10 +96,4 @@ function runAnswer(run: RunSummary) {
     fallbacks: run.fallbacks,
     status_url: statusUrl(run.sessionId),
   };
-}
-
-function iso(ms: number): string;
-function iso(ms: number | null): string | null;
-function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

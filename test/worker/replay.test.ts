@@ -158,7 +158,7 @@ describe("a replay", () => {
       {
         ...{ offset: 1, delivery_id: deliveryId },
         was: { verdict: "processed", reading: [{ agentId: AGENT, outcome: "failed" }] },
-        now: { verdict: "late", reading: [{ agentId: AGENT, outcome: "completed" }] },
+        now: { verdict: "processed", reading: [{ agentId: AGENT, outcome: "completed" }] },
       },
     ]);
     expect(body.events.map((event: Body) => event.type)).toEqual(["reprocessed", "agent_corrected"]);
@@ -214,7 +214,7 @@ describe("a replay", () => {
     const { body } = await replay(forced);
     expect(body).toMatchObject({ skipped: 0, changed: [{ delivery_id: deliveryId, was: { verdict: "quarantined" } }] });
     expect(await agentOf(run.session_id)).toMatchObject({ status: "completed", quarantined: false });
-    expect((await status(run.session_id)).deliveries).toMatchObject({ quarantined: 0, ignored: 1, late: 1 });
+    expect((await status(run.session_id)).deliveries).toMatchObject({ quarantined: 0, ignored: 1, late: 0 });
     expect((await replay(forced)).body).toMatchObject({ skipped: 0, changed: [] });
   });
 

@@ -100,14 +100,13 @@ function beginAttempt(draft: Draft, run: KnownRun): Decision {
   return draft.decision();
 }
 
-/** The request or the re-run for the first call, what was last done about it for every other one. */
+/** What it waited for; else the request or the re-run for the first call, and the failed call for every other one. */
 function causeOfCall(run: KnownRun, rerun: number | null): number | null {
-  const { attempt, agents } = run.marks;
-  if (rerun === null) return attempt ?? 1;
+  const { attempt, wait, agents } = run.marks;
+  if (wait !== null) return wait;
+  if (attemptsFor(run, rerun).length > 0) return attempt;
   const agent = run.reruns.find((known) => known.rerun === rerun)?.agents[0];
-  const asked = (agent && agents[agent]) ?? 1;
-  const wasTried = attemptsFor(run, rerun).length > 0;
-  return attempt !== null && (wasTried || attempt > asked) ? attempt : asked;
+  return (agent && agents[agent]) ?? 1;
 }
 
 /** Written down once for every time that the wait gets longer, so that a long wait does not fill the log. */

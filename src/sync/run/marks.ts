@@ -11,10 +11,12 @@ export function nextMarks(run: KnownRun, event: RunEvent): Marks {
     about.length === 0 ? marks.agents : { ...marks.agents, ...Object.fromEntries(about.map((id) => [id, seq])) };
   switch (event.type) {
     case "attempt_started":
+      return { ...marks, attempt: seq, wait: null };
     case "attempt_failed":
+      return { ...marks, attempt: seq };
     case "attempt_postponed":
     case "wait_ended":
-      return { ...marks, attempt: seq };
+      return { ...marks, attempt: seq, wait: seq };
     case "attempt_accepted":
     case "accepted_by_delivery":
       return { ...marks, attempt: seq, accepted: marks.accepted ?? seq };

@@ -50,7 +50,7 @@ function begin(event: RunEvent): Run {
     escalations: [],
     credential: null,
     cancelRequestedAt: null,
-    marks: { accepted: null, attempt: null, delivery: null, closing: null, cancel: null, agents: {} },
+    marks: { accepted: null, attempt: null, wait: null, delivery: null, closing: null, cancel: null, agents: {} },
   } as const;
   if (!("remoteId" in facts)) return { ...base, request: facts, status: "requested", origin: "ours", remoteIds: [] };
   const { remoteId, ...request } = facts;

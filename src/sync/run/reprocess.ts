@@ -12,7 +12,10 @@ export function reprocess(draft: Draft, { deliveryId, remoteId, was, reports }: 
   const { run } = draft;
   if (run.status === "absent") return;
   const source = { remoteId, rerun: rerunOfRemote(run, remoteId)?.rerun ?? null };
-  const { verdict, reason } = judge(run, reports, source);
+  const judged = judge(run, reports, source);
+  // That the run has ended since makes no delivery late that was not.
+  const isOnlyOver = judged.reason === "run_ended" && was !== "late";
+  const { verdict, reason } = isOnlyOver ? ({ verdict: "processed", reason: null } as const) : judged;
   const cause = draft.add(
     { type: "reprocessed", deliveryId, remoteId, was, verdict, reason, reading: readingOf(reports), actor },
     "read_again",

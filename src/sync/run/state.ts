@@ -122,6 +122,8 @@ export interface Postponement {
 export interface Marks {
   readonly accepted: number | null;
   readonly attempt: number | null;
+  /** What the call that is due now has waited for; null when it was not kept waiting. */
+  readonly wait: number | null;
   readonly delivery: number | null;
   readonly closing: number | null;
   readonly cancel: number | null;

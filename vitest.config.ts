@@ -38,6 +38,7 @@ export default defineConfig({
                 OSA_WEBHOOK_SHARED_SECRET: "test-webhook-secret-of-forty-characters-",
                 OSA_WEBHOOK_PREVIOUS_SECRET: "test-previous-secret-of-forty-characters",
                 OSA_WORKSPACE_SECRETS: JSON.stringify({ acme: "test-secret-of-the-acme-workspace-forty-" }),
+                OPAL_TOOLS_TOKEN: "test-tools-token-of-at-least-forty-letters",
                 SESSION_SECRET: "test-session-secret-of-forty-characters-",
                 DEV_API_KEY: "test-api-key-with-operator-rights",
                 DEV_ADMIN_EMAIL: "operator@osa.localhost",

@@ -44,6 +44,8 @@ const variables = z
     OSA_WEBHOOK_PREVIOUS_SECRET: optional(secret),
     /** Webhook secrets of further workspaces: a JSON object from workspace to secret. */
     OSA_WORKSPACE_SECRETS: optional(z.string()),
+    /** Bearer token with which OPAL calls our functions; without it they are closed. */
+    OPAL_TOOLS_TOKEN: optional(secret),
     LEGACY_SIGNATURES: optional(z.enum(["true", "false"])),
     LEGACY_SIGNATURES_ACKNOWLEDGED: optional(z.enum(["true", "false"])),
     SESSION_SECRET: optional(secret),
@@ -87,6 +89,8 @@ export interface Settings {
   readonly workspace: string;
   /** Newest first. Undefined for a workspace nobody configured. */
   readonly webhookSecrets: (workspace: string) => readonly WebhookSecret[] | undefined;
+  /** Belongs to the default workspace. */
+  readonly toolsToken: string | undefined;
   readonly acceptsLegacySignatures: boolean;
   readonly sessionSecret: string | undefined;
   /** What only development honours; undefined elsewhere. */
@@ -144,6 +148,7 @@ function parseSettings(env: Env): Settings {
       const other = others.get(name);
       return other === undefined ? undefined : [{ name: "current", value: other }];
     },
+    toolsToken: given.OPAL_TOOLS_TOKEN,
     acceptsLegacySignatures: given.LEGACY_SIGNATURES === "true",
     sessionSecret: given.SESSION_SECRET,
     development: isDevelopment

@@ -77,6 +77,7 @@ describe("the configuration", () => {
     webhookSecrets: (name) => (name === "default" ? [{ name: "current", value: "hush" }] : undefined),
     acceptsLegacySignatures: false,
     sessionSecret: undefined,
+    toolsToken: undefined,
     development: undefined,
     deadlineScale: 1,
   };

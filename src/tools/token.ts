@@ -1,0 +1,45 @@
+// Who may call the functions: OPAL, by the bearer token it was registered with. The token belongs to the default workspace.
+import type { Context, Next } from "hono";
+import { createMiddleware } from "hono/factory";
+import { type Principal, requirePrincipal } from "../access/principal.ts";
+import { isSameText } from "../access/session.ts";
+import type { AppEnv } from "../app-env.ts";
+import { settingsFrom } from "../env.ts";
+import { refuse } from "../platform/refusal.ts";
+
+export const TOKEN_NAME = "tools token";
+
+/** Lets only the tools token pass. Refuses: service_unavailable while there is none, authentication_failed. */
+export const requireToolsToken = createMiddleware<AppEnv>(async function requireToolsToken(c, next) {
+  if (settingsFrom(c.env).toolsToken === undefined) {
+    const detail = "OPAL_TOOLS_TOKEN is not set, so the functions are closed. Nothing was stored.";
+    return c.var.problem(refuse("service_unavailable", { detail }));
+  }
+  const caller = await callerByToken(c);
+  if (caller === undefined) {
+    const detail = "Send `Authorization: Bearer <tools token>`.";
+    return c.var.problem(refuse("authentication_failed", { detail, members: { auth_methods: ["Bearer"] } }), {
+      "WWW-Authenticate": 'Bearer realm="osa-edge-tools"',
+    });
+  }
+  c.set("principal", caller);
+  return next();
+});
+
+/** For what people may read as well: the tools token, or whatever lets them into the API. */
+export const requireTokenOrPrincipal = createMiddleware<AppEnv>(async function requireTokenOrPrincipal(
+  c: Context<AppEnv>,
+  next: Next,
+) {
+  const caller = await callerByToken(c);
+  if (caller === undefined) return requirePrincipal(c, next);
+  c.set("principal", caller);
+  return next();
+});
+
+async function callerByToken(c: Context<AppEnv>): Promise<Principal | undefined> {
+  const { toolsToken, workspace } = settingsFrom(c.env);
+  const given = /^Bearer ([^\s]+)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
+  if (toolsToken === undefined || given === undefined || !(await isSameText(given, toolsToken))) return undefined;
+  return { name: TOKEN_NAME, role: "operator", workspace, by: "key" };
+}

@@ -13,6 +13,8 @@ import { reliabilityRoutes } from "./operations/reliability-routes.ts";
 import { onError, onNotFound, requestLine } from "./request.ts";
 import { scheduleRoutes } from "./schedules/routes.ts";
 import { syncRoutes, workflowStatusRoutes } from "./sync/routes.ts";
+import { discoveryRoutes, enhancedToolsRoutes, toolRoutes, workflowDataRoutes } from "./tools/routes.ts";
+import { doctorRoutes } from "./webhooks/doctor-routes.ts";
 import { replayRoutes } from "./webhooks/replay-routes.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 
@@ -23,6 +25,7 @@ export const app = new Hono<AppEnv>()
   .route("/api/health", healthRoutes)
   .route("/api/problems", problemRoutes)
   .route("/api/webhooks", webhookRoutes)
+  .route("/api/webhook-doctor", doctorRoutes)
   .route("/api/auth", accessRoutes)
   .route("/api/force-sync", syncRoutes)
   .route("/api/schedules", scheduleRoutes)
@@ -30,6 +33,13 @@ export const app = new Hono<AppEnv>()
   .route("/api/opal/sync", legacySyncRoutes)
   .route("/api/opal/trigger", opalTriggerRoutes)
   .route("/api/opal/status", opalStatusRoutes)
+  .route("/discovery", discoveryRoutes)
+  .route("/api/opal/discovery", discoveryRoutes)
+  .route("/api/opal/enhanced-tools", enhancedToolsRoutes)
+  .route("/api/opal/osa-workflow", workflowDataRoutes)
+  .route("/api/tools", toolRoutes)
+  // For an OPAL that takes the folder of the second discovery address for the base of all functions.
+  .route("/api/opal/api/tools", toolRoutes)
   .route("/api/orchestrations", orchestrationRoutes)
   .route("/api/orchestrations", replayRoutes)
   .route("/api/agents", agentRoutes)

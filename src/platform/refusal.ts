@@ -25,7 +25,7 @@ export const REFUSALS = {
     word: "authentication_failed",
     title: "The signature was not accepted",
     explanation:
-      "The signature header must be `X-OSA-Signature: t=<unix seconds>,v1=<64 lower-case hex digits>`, an HMAC-SHA256 over `<t>.<raw body>` with the shared secret, at most 300 seconds from now. The answer is the same for every kind of failure; the log holds the reason.",
+      "The signature header must be `X-OSA-Signature: t=<unix seconds>,v1=<64 lower-case hex digits>`, an HMAC-SHA256 over `<t>.<raw body>` with the shared secret, at most 300 seconds from now. Without that header, a Standard Webhooks signature (`webhook-id`, `webhook-timestamp`, `webhook-signature`) is accepted as well. The answer is the same for every kind of failure; the log holds the reason.",
   },
   origin_refused: {
     status: 403,

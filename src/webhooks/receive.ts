@@ -12,6 +12,7 @@ import { type Refusal, refuse } from "../platform/refusal.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "../sync/delivery.ts";
 import { type NormalisedDelivery, normalise, type Receipt } from "./normalise.ts";
 import { readSignature, verifyBody } from "./signature.ts";
+import { readStandardSignature, verifyStandardBody } from "./standard.ts";
 
 /** Largest body a webhook may have: 10 MiB. */
 export const WEBHOOK_LIMIT_BYTES = 10 * 1024 * 1024;
@@ -44,24 +45,27 @@ export async function receive(env: Env, reception: Reception): Promise<Received>
   if (secrets === undefined) return refuse("resource_not_found");
   const refused = refuseUnreadable(request, WEBHOOK_LIMIT_BYTES);
   if (refused) return refused;
-  const headers = {
-    signature: request.headers.get("X-OSA-Signature"),
-    timestamp: request.headers.get("X-OSA-Timestamp"),
-  };
   // Whoever cannot even write the header costs us no more than that.
-  const header = readSignature(headers, now, settings.acceptsLegacySignatures);
+  const header = readSignatureOf(request.headers, now, settings.acceptsLegacySignatures);
   if (!header.ok) return refuseSignature(reception, header, undefined);
   const body = await readBytes(request, WEBHOOK_LIMIT_BYTES);
   if (!body.ok) return body;
-  const verified = await verifyBody(header, body.bytes, secrets);
+  const verified =
+    header.scheme === "standard"
+      ? await verifyStandardBody(header, body.bytes, secrets)
+      : await verifyBody(header, body.bytes, secrets);
   if (!verified.ok) return refuseSignature(reception, verified, body.bytes);
   const read = await readDelivery(body.bytes, {
-    deliveryId: `whd_${randomLetters(DELIVERY_LETTERS)}`,
+    deliveryId: newDeliveryId(),
     source: "opal",
     receivedAt: now,
-    secret: verified.scheme === "legacy" ? `${verified.secret} (legacy form)` : verified.secret,
+    secret: `${verified.secret}${SCHEME_NOTE[verified.scheme]}`,
   });
-  return read.ok ? store(env, reception, read) : read;
+  return read.ok ? takeIn(env, reception, read) : read;
+}
+
+export function newDeliveryId(): string {
+  return `whd_${randomLetters(DELIVERY_LETTERS)}`;
 }
 
 /** What a body says, whether it has just come or is read again. Refuses: unreadable_body, payload_too_large. */
@@ -74,6 +78,20 @@ export async function readDelivery(
   return { ok: true, ...(await normalise(raw, document.value, receipt)) };
 }
 
+/** How a receipt names the form in which a secret was used. */
+const SCHEME_NOTE = { osa: "", legacy: " (legacy form)", standard: " (standard webhooks)" } as const;
+
+/** X-OSA-Signature decides whenever it is there: another form must not make good what it got wrong. */
+function readSignatureOf(headers: Headers, now: number, acceptsLegacy: boolean) {
+  const signature = headers.get("X-OSA-Signature");
+  const standard = headers.get("webhook-signature");
+  if (signature === null && standard !== null) {
+    const [id, timestamp] = [headers.get("webhook-id"), headers.get("webhook-timestamp")];
+    return readStandardSignature({ id, timestamp, signature: standard }, now);
+  }
+  return readSignature({ signature, timestamp: headers.get("X-OSA-Timestamp") }, now, acceptsLegacy);
+}
+
 /** Insiders learn from the log what was wrong; outsiders do not. */
 async function refuseSignature(
   { request, workspace, requestId }: Reception,
@@ -84,7 +102,7 @@ async function refuseSignature(
     request_id: requestId,
     workspace,
     reason,
-    signature_provided: request.headers.has("X-OSA-Signature"),
+    signature_provided: request.headers.has("X-OSA-Signature") || request.headers.has("webhook-signature"),
     skew_seconds: skewSeconds,
     source_ip: request.headers.get("CF-Connecting-IP"),
     bytes: body?.length,
@@ -97,8 +115,12 @@ async function refuseSignature(
 const sessionOfRemote = new Map<string, string>();
 const REMEMBERED_REMOTES = 1_000;
 
-async function store(env: Env, reception: Reception, { incoming, ourRun }: NormalisedDelivery): Promise<Received> {
-  const { workspace, requestId } = reception;
+/** Whoever sent it has been verified: finds the run and stores. Refuses: service_unavailable. */
+export async function takeIn(
+  env: Env,
+  { workspace, requestId }: Pick<Reception, "workspace" | "requestId">,
+  { incoming, ourRun }: NormalisedDelivery,
+): Promise<Received> {
   const { deliveryId, remoteId } = incoming.delivery;
   try {
     const cacheKey = remoteId === null ? undefined : objectName(workspace, remoteId);

@@ -5,8 +5,8 @@ import { settingsFrom } from "../env.ts";
 import { now } from "../platform/clock.ts";
 import { SAFE_NAME } from "../platform/ids.ts";
 import { refuse } from "../platform/refusal.ts";
-import { answerCode } from "../sync/delivery.ts";
-import { type Received, receive, WEBHOOK_LIMIT_BYTES } from "./receive.ts";
+import { deliveryAnswer } from "./answers.ts";
+import { receive, WEBHOOK_LIMIT_BYTES } from "./receive.ts";
 import { TOLERANCE_SECONDS } from "./signature.ts";
 
 export const webhookRoutes = new Hono<AppEnv>()
@@ -26,37 +26,8 @@ async function receiveFor(c: Context<AppEnv>, workspace: string): Promise<Respon
     correlation_id: received.correlationId ?? c.var.requestId,
     processing_time_ms: now() - startedAt,
   };
-  const { code, said } = answer(received);
+  const { code, said } = deliveryAnswer(received);
   return c.json({ ...said, ...common }, code);
-}
-
-/** 200 when a run took it in or had it already, 202 when it is only stored. */
-function answer({ result }: Extract<Received, { ok: true }>) {
-  switch (result.outcome) {
-    case "held":
-      return {
-        code: 202,
-        said: { status: "stored", message: "Stored until its run is known.", events_triggered: [] },
-      } as const;
-    case "duplicate":
-      return {
-        code: 200,
-        said: {
-          status: "duplicate",
-          message: "This delivery was taken in before.",
-          first_webhook_id: result.deliveryId,
-          events_triggered: [],
-        },
-      } as const;
-    case "recorded": {
-      const { verdict, reason, events } = result;
-      const code = answerCode(verdict, reason);
-      const said = { verdict, reason, events_triggered: events };
-      return code === 202
-        ? ({ code, said: { status: "stored", message: `Stored without effect: ${reason}.`, ...said } } as const)
-        : ({ code, said: { status: "processed", message: "Taken in.", ...said } } as const);
-    }
-  }
 }
 
 function selfDescription() {
@@ -66,6 +37,15 @@ function selfDescription() {
     signature: {
       header: "X-OSA-Signature",
       format: "t=<unix seconds>,v1=<hex HMAC-SHA256 of `t.body`>",
+      tolerance_seconds: TOLERANCE_SECONDS,
+    },
+    // Looked at only when X-OSA-Signature is absent.
+    other_signature: {
+      standard: "Standard Webhooks",
+      header: "webhook-signature",
+      format: "v1,<base64 HMAC-SHA256 of `webhook-id.webhook-timestamp.body`>, several separated by spaces",
+      further_headers: ["webhook-id", "webhook-timestamp"],
+      key: "the shared secret's UTF-8 bytes, or what follows `whsec_` in it, in base64",
       tolerance_seconds: TOLERANCE_SECONDS,
     },
     content_type: "application/json",

@@ -6,12 +6,13 @@ import { hex } from "../platform/hash.ts";
 /** Accepted distance between the signed time and ours, in both directions. */
 export const TOLERANCE_SECONDS = 300;
 
-const HEADER_LIMIT_CHARACTERS = 1024;
-const MAX_SIGNATURES = 5;
+export const HEADER_LIMIT_CHARACTERS = 1024;
+export const MAX_SIGNATURES = 5;
 const DIGEST = /^[0-9a-f]{64}$/;
-const SECONDS = /^[1-9][0-9]{8,11}$/;
+/** Unix seconds in plain decimal digits, without sign, padding or fraction. */
+export const UNIX_SECONDS = /^[1-9][0-9]{8,11}$/;
 /** The old application signed 13-digit milliseconds directly followed by the body. */
-const LEGACY_MILLISECONDS = /^[1-9][0-9]{12}$/;
+export const LEGACY_MILLISECONDS = /^[1-9][0-9]{12}$/;
 
 export type SignatureFailure =
   | "missing_signature"
@@ -21,7 +22,7 @@ export type SignatureFailure =
 
 export type Verification<Name extends string> =
   | { readonly ok: true; readonly secret: Name; readonly scheme: "osa" | "legacy"; readonly skewSeconds: number }
-  | Failure;
+  | SignatureRefusal;
 
 interface ParsedHeader {
   readonly timestamp: string;
@@ -48,7 +49,7 @@ export interface ReadableSignature {
   readonly skewSeconds: number;
 }
 
-interface Failure {
+export interface SignatureRefusal {
   readonly ok: false;
   readonly reason: SignatureFailure;
   readonly skewSeconds: number | null;
@@ -59,11 +60,11 @@ export function readSignature(
   headers: SignatureHeaders,
   nowMs: number,
   acceptsLegacy: boolean,
-): ReadableSignature | Failure {
+): ReadableSignature | SignatureRefusal {
   if (headers.signature === null) return { ok: false, reason: "missing_signature", skewSeconds: null };
   const header = parseHeader(headers.signature, headers.timestamp);
   const isLegacy = acceptsLegacy && header !== undefined && LEGACY_MILLISECONDS.test(header.timestamp);
-  if (header === undefined || !(isLegacy || SECONDS.test(header.timestamp))) {
+  if (header === undefined || !(isLegacy || UNIX_SECONDS.test(header.timestamp))) {
     return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
   }
   const signedSeconds = Math.floor(Number(header.timestamp) / (isLegacy ? 1000 : 1));
@@ -131,18 +132,23 @@ function parseHeader(signature: string, timestamp: string | null): ParsedHeader 
 }
 
 function importKey(secret: string, usage: "sign" | "verify"): Promise<CryptoKey> {
-  const bytes = new TextEncoder().encode(secret);
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, [usage]);
+  return importHmacKey(new TextEncoder().encode(secret), usage);
 }
 
-function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
+/** A key for HMAC-SHA256; throws when it has no bytes. */
+export function importHmacKey(key: Uint8Array, usage: "sign" | "verify"): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, [usage]);
+}
+
+export function concat(head: Uint8Array, tail: Uint8Array): Uint8Array {
   const all = new Uint8Array(head.length + tail.length);
   all.set(head);
   all.set(tail, head.length);
   return all;
 }
 
-function bytesFromHex(digits: string): Uint8Array {
+/** The digits must be hexadecimal, in pairs. */
+export function bytesFromHex(digits: string): Uint8Array {
   return Uint8Array.from({ length: digits.length / 2 }, (_, index) =>
     Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16),
   );

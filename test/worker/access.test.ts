@@ -13,6 +13,9 @@ const PUBLIC = new Set([
   "GET /api/webhooks/opal-workflow/:workspace",
   "POST /api/webhooks/opal-workflow/:workspace",
   "POST /api/auth/login",
+  // OPAL reads these before it has anything to sign in with; they hold nothing of a workspace.
+  "GET /discovery",
+  "GET /api/opal/discovery",
 ]);
 
 const routes = app.routes

@@ -1,5 +1,7 @@
 // Runs in the API's words: what the force sync and workflow status endpoints answer. Inside we have our own.
 
+import { z } from "zod";
+import { type StoredResult, summariseResult } from "../opal/results.ts";
 import { runIdsFrom } from "../platform/ids.ts";
 import { iso } from "../platform/iso.ts";
 import { estimateAnswer } from "../workspace/estimate-answers.ts";
@@ -217,6 +219,7 @@ export function statusAnswer(run: RunView, repeats: Repeats, expected?: Expected
     seq: run.seq,
     completed_agents: run.completedAgents,
     expected_agents: run.expectedAgents,
+    below_threshold_agents: run.agents.filter((agent) => agent.isBelowThreshold).length,
     sync_scope: run.scope,
     client_name: run.clientName,
     triggered_by: run.actor,
@@ -261,6 +264,20 @@ export function opalStatus(run: RunView): DocumentStatus | null {
 
 export function resultUrl(sessionId: string, agentId: string): string {
   return `/api/force-sync/results/${sessionId}/${agentId}`;
+}
+
+const qualityMetrics = z.looseObject({ data_quality_metrics: z.record(z.string(), z.unknown()) });
+
+/** What every result is said with, whatever its family. */
+export function resultEnvelope(result: StoredResult, endedAt: number | null) {
+  const quality = qualityMetrics.safeParse(result.output);
+  return {
+    execution_timestamp: iso(endedAt),
+    confidence_score: result.confidence,
+    /** Only what the agent said itself. */
+    data_quality_metrics: quality.success ? quality.data.data_quality_metrics : null,
+    summary: summariseResult(result),
+  };
 }
 
 /** Cancel. */

@@ -6,7 +6,7 @@ import { requirePrincipal } from "../access/principal.ts";
 import type { AppEnv } from "../app-env.ts";
 import { canonicalAgentId } from "../opal/agents.ts";
 import { WORKFLOW_NAME } from "../opal/client.ts";
-import { storedResult, summariseResult } from "../opal/results.ts";
+import { storedResult } from "../opal/results.ts";
 import { joinParts } from "../platform/bodies.ts";
 import { describeError, log } from "../platform/log.ts";
 import { refuse } from "../platform/refusal.ts";
@@ -19,6 +19,7 @@ import {
   missAdvice,
   queuedAnswer,
   queuedWorkflowAnswer,
+  resultEnvelope,
   statusAnswer,
   triggerAnswer,
   withdrawnAnswer,
@@ -109,11 +110,8 @@ export const syncRoutes = new Hono<AppEnv>()
     }
     const parts = await sessionOf(c, found.run.sessionId).body(resultId);
     const result = storedResult.parse(JSON.parse(new TextDecoder().decode(joinParts(parts))));
-    return c.json(
-      { success: true, session_id: found.run.sessionId, ...result, summary: summariseResult(result) },
-      200,
-      NO_STORE,
-    );
+    const envelope = resultEnvelope(result, agent?.endedAt ?? null);
+    return c.json({ success: true, session_id: found.run.sessionId, ...result, ...envelope }, 200, NO_STORE);
   })
   .use("/live/*", onlyWebSocket)
   .get("/live", (c) => workspaceOf(c).fetch(c.req.raw))

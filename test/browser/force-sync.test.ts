@@ -194,7 +194,7 @@ test("a run in the way is named, another one may wait for its end, and that one 
   await press("Withdraw");
   await queue.waitFor({ state: "detached" });
   await recentRun("cancelled").click();
-  await page.getByText("Withdrawn while it waited for its turn.").waitFor();
+  await page.getByText("Withdrawn while it waited for its turn.", { exact: true }).waitFor();
 
   await page.goto(active);
   await cancelRun();

@@ -2,9 +2,11 @@
 // batch and backoff, so one that fails never delays another. Receivers must bear a message twice.
 import { z } from "zod";
 import { backoffMs, RETRY_POLICIES } from "./backoff.ts";
+import { notePressure } from "./pressure.ts";
 import { readAll, readFirst } from "./sql.ts";
 import { withinLimit } from "./wait.ts";
 
+/** `PRESSURE_TABLES` have to follow, in the same version or a later one. */
 export const OUTBOX_TABLES = [
   `CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, message TEXT NOT NULL)`,
   `CREATE INDEX outbox_by_destination ON outbox (destination, id)`,
@@ -38,7 +40,7 @@ export interface OutboxPort {
 
 /** Call inside the transaction that changes the state the message speaks of. */
 export function enqueue(sql: SqlStorage, destination: string, message: string, now: number): void {
-  sql.exec("INSERT INTO outbox (destination, message) VALUES (?, ?)", destination, message);
+  sql.exec("INSERT INTO outbox (destination, message, at) VALUES (?, ?, ?)", destination, message, now);
   sql.exec(
     "INSERT INTO outbox_destinations (destination, failures, next_at, claimed) VALUES (?, 0, ?, 0) ON CONFLICT DO NOTHING",
     destination,
@@ -49,6 +51,12 @@ export function enqueue(sql: SqlStorage, destination: string, message: string, n
 export function waiting(sql: SqlStorage, destination: string): number {
   const count = z.object({ n: z.number() });
   return readFirst(sql, count, "SELECT count(*) AS n FROM outbox WHERE destination = ?", destination)?.n ?? 0;
+}
+
+/** The first message that the destination has not acknowledged; undefined when it has all. */
+export function firstWaiting(sql: SqlStorage, destination: string): string | undefined {
+  const query = "SELECT message FROM outbox WHERE destination = ? ORDER BY id LIMIT 1";
+  return readFirst(sql, z.object({ message: z.string() }), query, destination)?.message;
 }
 
 /** When the next delivery is due, in ms since the epoch; undefined when nothing waits. */
@@ -88,7 +96,7 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
         destination,
       );
       const taken = await withinLimit(port.deliver(destination, batch), DELIVERY_LIMIT_MS);
-      acknowledge(port.storage, destination, batch[taken - 1]?.id ?? 0);
+      acknowledge(port, destination, batch.slice(0, taken));
     }
   } catch (error) {
     port.onFailure(destination, error, postpone(port, destination));
@@ -107,8 +115,10 @@ function take(sql: SqlStorage, destination: string): OutboxMessage[] {
   );
 }
 
-function acknowledge(storage: DurableObjectStorage, destination: string, lastId: number): void {
+function acknowledge({ storage, now }: OutboxPort, destination: string, taken: readonly OutboxMessage[]): void {
+  const lastId = taken.at(-1)?.id ?? 0;
   storage.transactionSync(() => {
+    notePressure(storage.sql, destination, taken.length, now());
     storage.sql.exec("DELETE FROM outbox WHERE destination = ? AND id <= ?", destination, lastId);
     storage.sql.exec(
       "UPDATE outbox_destinations SET failures = 0, next_at = 0, claimed = 0 WHERE destination = ?",
@@ -128,11 +138,14 @@ function postpone(port: OutboxPort, destination: string): number {
   const known = readFirst(sql, row, "SELECT failures FROM outbox_destinations WHERE destination = ?", destination);
   const failures = (known?.failures ?? 0) + 1;
   const retryAt = port.now() + backoffMs(RETRY_POLICIES.outbox, failures, 0.5 + port.random() / 2);
-  sql.exec(
-    "UPDATE outbox_destinations SET failures = ?, next_at = ?, claimed = 0 WHERE destination = ?",
-    failures,
-    retryAt,
-    destination,
-  );
+  port.storage.transactionSync(() => {
+    notePressure(sql, destination, 0, port.now());
+    sql.exec(
+      "UPDATE outbox_destinations SET failures = ?, next_at = ?, claimed = 0 WHERE destination = ?",
+      failures,
+      retryAt,
+      destination,
+    );
+  });
   return retryAt;
 }

@@ -1,21 +1,12 @@
 // Is D1 what the log says? Every row that a run should have there, beside every row that it has.
 import { and, eq, getTableColumns, getTableName, type SQL, sql } from "drizzle-orm";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
-import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { type SQLiteColumn, SQLiteInteger, type SQLiteTable } from "drizzle-orm/sqlite-core";
+import { eventRetention } from "../events/tables.ts";
 import { joinParts } from "../platform/bodies.ts";
 import { sha256Hex } from "../platform/hash.ts";
-import {
-  agentRows,
-  type BodyRow,
-  bodyOf,
-  bodyRows,
-  cursorRow,
-  deliveryRows,
-  eventRows,
-  executionRow,
-  type ProjectionSource,
-  workspaceRow,
-} from "./rows.ts";
+import { deliveryRows, type ProjectionSource } from "./delivery-rows.ts";
+import { agentRows, type BodyRow, bodyOf, bodyRows, cursorRow, eventRows, executionRow, workspaceRow } from "./rows.ts";
 import { type RunEvent, runEvent } from "./run/events.ts";
 import type { KnownRun } from "./run/state.ts";
 import {
@@ -79,7 +70,32 @@ export async function compareReadModel(
     rows += expected.length;
   }
   const ofBodies = await compareBodies(db, run, events, source);
-  return { rows: rows + ofBodies.rows, differences: [...differences, ...ofBodies.differences] };
+  const expired = await expiredDeliveries(db, run, events);
+  return {
+    rows: rows + ofBodies.rows,
+    differences: [...differences, ...ofBodies.differences].filter((difference) => !isExpired(difference, expired)),
+  };
+}
+
+/**
+ * Ids of the deliveries that D1 need not have any more. Asked last: the limit moves first and only forward, so whatever
+ * was deleted before is older.
+ */
+async function expiredDeliveries(db: DrizzleD1Database, run: KnownRun, events: readonly RunEvent[]) {
+  const { workspace } = eventRetention;
+  const [limit] = await db.select().from(eventRetention).where(eq(workspace, run.request.workspace));
+  const before = limit?.before ?? 0;
+  return new Set(
+    events.flatMap((event) =>
+      event.type === "delivery_recorded" && event.receivedAt < before ? [event.deliveryId] : [],
+    ),
+  );
+}
+
+function isExpired({ table, key, column, found }: RowDifference, expired: ReadonlySet<string>): boolean {
+  if (column !== null || found !== null) return false;
+  if (table === getTableName(webhookEvents)) return expired.has(key);
+  return table === getTableName(bodies) && expired.has(key.slice(0, key.lastIndexOf("/")));
 }
 
 function expectations(run: KnownRun, events: readonly RunEvent[], source: ProjectionSource): Expectation[] {
@@ -108,7 +124,7 @@ function ofRun(table: { readonly workspace: SQLiteColumn; readonly sessionId: SQ
 
 /** What D1 would store of the row: booleans as numbers, lists as JSON. */
 function stored(table: SQLiteTable, row: StoredRow): StoredRow {
-  const columns = Object.entries(getTableColumns(table));
+  const columns = Object.entries(getTableColumns(table)).filter(([, column]) => isOfTheLog(column));
   const value = (name: string, column: SQLiteColumn) =>
     row[name] === null ? null : column.mapToDriverValue(row[name]);
   return Object.fromEntries(columns.map(([name, column]) => [column.name, value(name, column)]));
@@ -173,13 +189,19 @@ function compareRows(
 }
 
 function compareColumns(table: SQLiteTable, expected: StoredRow, found: StoredRow) {
-  return Object.values(getTableColumns(table)).flatMap(({ name, dataType }) => {
+  const columns = Object.values(getTableColumns(table)).filter(isOfTheLog);
+  return columns.flatMap(({ name, dataType }) => {
     const isJson = dataType === "json" && typeof expected[name] === "string";
     const one = isJson ? parseJson(expected[name]) : expected[name];
     const other = isJson ? parseJson(found[name]) : found[name];
     if (isSameJson(one, other)) return [];
     return [{ column: name, expected: asText(without(one, other)), found: asText(without(other, one)) }];
   });
+}
+
+/** D1 numbers some rows by itself. */
+function isOfTheLog(column: SQLiteColumn): boolean {
+  return !(column instanceof SQLiteInteger && column.autoIncrement);
 }
 
 /** Of JSON's members only those that the other does not have in the same way. */

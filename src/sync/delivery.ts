@@ -1,9 +1,15 @@
 // A verified and normalised delivery on its way to the object that owns its run.
+import { z } from "zod";
 import type { Delivery, Report } from "./run/commands.ts";
 import type { Verdict } from "./run/events.ts";
 
+/** Pairs of a name in lower case and a value, as they came, secrets masked. */
+export const storedHeaders = z.array(z.array(z.string()).length(2).readonly()).readonly();
+export type Headers = z.infer<typeof storedHeaders>;
+
 export interface IncomingDelivery {
   readonly delivery: Delivery;
+  readonly headers: Headers;
   /** Two deliveries with the same key and the same bytes are one. */
   readonly dedupKey: string;
   /** How often it came again while it was held for its run. */
@@ -30,6 +36,8 @@ export type DeliveryOutcome =
     }
   /** `deliveryId` is that of the first one. */
   | { readonly outcome: "duplicate"; readonly deliveryId: string }
+  /** More than the object takes in at a time; nothing was stored. */
+  | { readonly outcome: "throttled" }
   /** No run of this object's name exists. */
   | { readonly outcome: "unknown" };
 

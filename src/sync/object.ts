@@ -3,27 +3,32 @@
 // Nothing is needed in memory; an evicted or killed object goes on from its journal.
 import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
-import { type Env, type Settings, settingsFrom } from "../env.ts";
+import { DEFAULT_INTAKE, type Env, type Settings, settingsFrom } from "../env.ts";
+import { noteRecount, noteTally, projectTallies, TO_STATS } from "../events/tally.ts";
 import type { AgentId } from "../opal/agents.ts";
 import { startWorkflow } from "../opal/client.ts";
 import { armAlarm, armSafety } from "../platform/alarm.ts";
+import { type Bucket, takeToken } from "../platform/bucket.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
-import {
-  answerClose,
-  closeStalled,
-  type NumberedLog,
-  nextStall,
-  openSocket,
-  pumpSockets,
-  receiveMessage,
-} from "../platform/live.ts";
+import { answerClose, LiveSockets, unfiltered } from "../platform/live.ts";
+import type { NumberedEntry, NumberedLog } from "../platform/live-log.ts";
 import { describeError, log } from "../platform/log.ts";
-import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
+import {
+  enqueue,
+  firstWaiting,
+  flush,
+  nextDelivery,
+  type OutboxMessage,
+  type OutboxPort,
+  waiting,
+} from "../platform/outbox.ts";
+import { type Pressure, pressureOf } from "../platform/pressure.ts";
 import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import { sleep, withinLimit } from "../platform/wait.ts";
 import type { Workspace } from "../workspace/object.ts";
+import { foldVerdicts, type SessionAccount } from "./account.ts";
 import { callFor, opalCredential } from "./calling.ts";
 import { compareReadModel, isSameJson, type RowDifference } from "./check.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
@@ -34,15 +39,17 @@ import { type Checkpoint, checkpointOf } from "./run/checkpoint.ts";
 import type { Command, Reprocessing } from "./run/commands.ts";
 import { dueAttempt, nextWakeUp } from "./run/deadlines.ts";
 import { decide } from "./run/decide.ts";
-import type { Decision } from "./run/draft.ts";
-import type { PostponedBecause, RunEvent } from "./run/events.ts";
+import type { Decided, Decision } from "./run/draft.ts";
+import type { PostponedBecause, RunEvent, Verdict } from "./run/events.ts";
 import { isSameReading, readingOf } from "./run/reading.ts";
 import { fold } from "./run/reduce.ts";
 import type { RunRequest } from "./run/request.ts";
-import { isEnded, type KnownRun, type Run } from "./run/state.ts";
+import { isEnded, type KnownRun, NO_RUN, type Run } from "./run/state.ts";
 import { type StoredDelivery, storedDeliveries } from "./stored.ts";
+import { tellNews } from "./telling.ts";
 
 const TO_D1 = "d1";
+/** A message is the number of the first event it stands for; an older version wrote the last one of them. */
 const TO_WORKSPACE = "workspace";
 
 /** How long a cancel waits for the aborted call to end before it answers "not confirmed yet", in ms. */
@@ -63,13 +70,19 @@ export type Leave =
 export class SyncSession extends DurableObject<Env> {
   readonly #journal: Journal;
   readonly #outboxInFlight = new Set<string>();
+  readonly #sockets: LiveSockets<NumberedEntry, null>;
+  /** How much of its allowance for deliveries is left; a new instance starts with all of it. */
+  #bucket: Bucket | undefined;
   #run: Run;
+  /** The run as this instance last told the workspace of it. */
+  #told: Run = NO_RUN;
   /** The call to OPAL under way in this instance. */
   #call: { readonly cancel: AbortController; readonly ended: Promise<void> } | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new Journal(ctx.storage);
+    this.#sockets = new LiveSockets(ctx, unfiltered("run"));
     this.#run = this.#journal.load();
   }
 
@@ -89,17 +102,26 @@ export class SyncSession extends DurableObject<Env> {
 
   async deliver(incoming: IncomingDelivery): Promise<DeliveryOutcome> {
     if (this.#run.status === "absent") return { outcome: "unknown" };
-    const first = this.#journal.repeat(incoming);
+    const asked = takeToken(this.#bucket, this.#settings()?.intake ?? DEFAULT_INTAKE, now());
+    this.#bucket = asked.bucket;
+    if (!asked.isGiven) return { outcome: "throttled" };
+    const first = this.#repeat(incoming);
     if (first !== undefined) {
       await this.#moved();
       return { outcome: "duplicate", deliveryId: first };
     }
     const { delivery, reports } = incoming;
-    const decision = this.#change({ type: "deliver", delivery, reports }, () => this.#journal.keep(incoming));
+    const decision = this.#change({ type: "deliver", delivery, reports }, ({ events }) => {
+      this.#journal.keep(incoming);
+      const verdict = recordedIn(events)?.verdict ?? "processed";
+      this.#journal.count({ received: 1 + incoming.repeats, duplicate: incoming.repeats, [verdict]: 1 });
+      this.#tally(incoming, verdict, 1);
+      this.#tally(incoming, "duplicate", incoming.repeats);
+    });
     if (!decision.ok) return { outcome: "unknown" };
     await this.#moved();
     const { deliveryId } = delivery;
-    const recorded = decision.events.find((event) => event.type === "delivery_recorded");
+    const recorded = recordedIn(decision.events);
     return {
       outcome: "recorded",
       deliveryId,
@@ -181,6 +203,11 @@ export class SyncSession extends DurableObject<Env> {
     return this.#run.status === "absent" ? [] : storedDeliveries(this.#journal.eventsAfter(0));
   }
 
+  /** How often a delivery came again; undefined when it is not this run's. */
+  async repeatsOf(deliveryId: string): Promise<number | undefined> {
+    return this.#run.status === "absent" ? undefined : this.#journal.repeatsOf(deliveryId);
+  }
+
   /** What reading these deliveries anew leads to; with `isDryRun` nothing is written. */
   async reprocess(
     deliveries: readonly Reprocessing[],
@@ -199,12 +226,41 @@ export class SyncSession extends DurableObject<Env> {
     const command = { type: "reprocess", deliveries: news, actor } as const;
     const decision = isDryRun
       ? decide(this.#run, command, now())
-      : this.#change(command, () => this.#journal.keepResults(results.filter(({ bodyId }) => named.has(bodyId))));
+      : this.#change(command, ({ events }) => {
+          this.#journal.keepResults(results.filter(({ bodyId }) => named.has(bodyId)));
+          for (const event of events) {
+            if (event.type !== "reprocessed" || event.was === event.verdict) continue;
+            this.#journal.count({ [event.was]: -1, [event.verdict]: 1 });
+          }
+          noteRecount(this.ctx.storage.sql, now());
+        });
     if (!decision.ok) return decision;
     await this.#moved();
     return decision.run.status === "absent"
       ? refuse("session_not_found")
       : { events: decision.events, run: decision.run };
+  }
+
+  /** What became of every delivery it was given. Undefined when no run was ever started here. */
+  async account(): Promise<SessionAccount | undefined> {
+    if (this.#run.status === "absent") return undefined;
+    await this.#moved();
+    const { sql } = this.ctx.storage;
+    const untold = firstWaiting(sql, TO_D1);
+    return {
+      ledger: this.#journal.ledger(),
+      receipts: this.#journal.receipts(),
+      deliveries: foldVerdicts(this.#journal.verdicts()),
+      lastSeq: this.#run.seq,
+      untoldFrom: untold === undefined ? null : Number(untold),
+      uncounted: waiting(sql, TO_STATS),
+      pressure: pressureOf(sql, now()),
+    };
+  }
+
+  /** How its outbox digests what it is given. */
+  async pressure(): Promise<Pressure[]> {
+    return this.#run.status === "absent" ? [] : pressureOf(this.ctx.storage.sql, now());
   }
 
   /** Compares the stored state with the log, and D1 with both. Rejects when D1 does not answer. */
@@ -229,11 +285,12 @@ export class SyncSession extends DurableObject<Env> {
   /** Opens a WebSocket on this run: a snapshot, or what came after `?since=epoch.seq`, then every event. */
   override async fetch(request: Request): Promise<Response> {
     await this.#moved();
-    return openSocket(this.ctx, request, this.#numberedLog(), now());
+    const since = new URL(request.url).searchParams.get("since");
+    return this.#sockets.open({ since, filter: null }, this.#numberedLog(), now());
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    receiveMessage(socket, message, this.#numberedLog(), now());
+    this.#sockets.receive(socket, message, this.#numberedLog(), now());
     await this.#arm();
   }
 
@@ -247,13 +304,31 @@ export class SyncSession extends DurableObject<Env> {
       await armSafety(this.ctx.storage, startedAt);
       await this.#moved();
       await this.#makeDueCall();
-      closeStalled(this.ctx, now());
+      this.#sockets.closeStalled(this.#numberedLog().epoch, now());
       await this.#moved();
       this.#log("info", "alarm", { duration_ms: now() - startedAt });
     } catch (error) {
       // An alarm that throws is given up by the platform after a few tries; the safety alarm is armed already.
       this.#log("error", "alarm_failed", { error: describeError(error), duration_ms: now() - startedAt });
     }
+  }
+
+  /** The identical delivery that came before, with this repeat counted. */
+  #repeat(incoming: IncomingDelivery): string | undefined {
+    return this.ctx.storage.transactionSync(() => {
+      const first = this.#journal.repeat(incoming);
+      if (first !== undefined) this.#tally(incoming, "duplicate", first.added);
+      return first?.deliveryId;
+    });
+  }
+
+  /** Call inside a transaction. */
+  #tally({ delivery }: IncomingDelivery, outcome: Verdict | "duplicate", n: number): void {
+    if (n === 0) return;
+    const { receivedAt, source, eventType } = delivery;
+    const at = now();
+    const sumMs = Math.max(0, at - receivedAt) * n;
+    noteTally(this.ctx.storage.sql, { at: receivedAt, source, eventType, outcome, reason: "", n, sumMs }, at);
   }
 
   async #changeAndShow(command: Command): Promise<ChangeOutcome> {
@@ -264,14 +339,15 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   /** Decides, and writes the events, what belongs beside them and what others must hear of them, in one transaction. */
-  #change(command: Command, writeBeside: () => void = () => {}): Decision {
+  #change(command: Command, writeBeside: (decided: Decided) => void = () => {}): Decision {
     const decision = decide(this.#run, command, now());
-    if (!decision.ok || decision.events.length === 0) return decision;
+    const first = decision.ok ? decision.events[0] : undefined;
+    if (!decision.ok || first === undefined) return decision;
     this.ctx.storage.transactionSync(() => {
-      writeBeside();
+      writeBeside(decision);
       this.#journal.append(decision.events, decision.run);
       for (const event of decision.events) enqueue(this.ctx.storage.sql, TO_D1, String(event.seq), event.at);
-      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(decision.run.seq), now());
+      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(first.seq), now());
     });
     this.#run = decision.run;
     return decision;
@@ -281,7 +357,7 @@ export class SyncSession extends DurableObject<Env> {
   async #moved(): Promise<RunReport | undefined> {
     if (this.#run.status === "absent") return undefined;
     this.#change({ type: "wake", callInFlight: this.#call !== undefined, jitter: random() });
-    pumpSockets(this.ctx, this.#numberedLog(), now());
+    this.#sockets.show(() => this.#numberedLog(), now());
     // The flush marks what it takes as under way before it first waits, so that the alarm is not armed for it.
     this.ctx.waitUntil(this.#flush());
     await this.#arm();
@@ -292,7 +368,7 @@ export class SyncSession extends DurableObject<Env> {
   async #arm(): Promise<void> {
     await armAlarm(
       this.ctx.storage,
-      () => [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), nextStall(this.ctx)],
+      () => [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), this.#sockets.nextStall()],
       now,
     );
   }
@@ -376,7 +452,8 @@ export class SyncSession extends DurableObject<Env> {
     if (this.#isSettled() && this.#journal.settledSeq() !== this.#run.seq) {
       this.ctx.storage.transactionSync(() => {
         this.#journal.setSettledSeq(this.#run.seq);
-        enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(this.#run.seq), now());
+        // Only the report is new: the next event is not there yet.
+        enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(this.#run.seq + 1), now());
       });
       await flush(this.#outboxPort());
     }
@@ -384,7 +461,11 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   #isSettled(): boolean {
-    return isEnded(this.#run) && waiting(this.ctx.storage.sql, TO_D1) === 0;
+    const { sql } = this.ctx.storage;
+    if (!isEnded(this.#run)) return false;
+    // A repeat that is still to be counted does not take back what was said of the same events.
+    const wasSettled = this.#journal.settledSeq() === this.#run.seq;
+    return wasSettled || (waiting(sql, TO_D1) === 0 && waiting(sql, TO_STATS) === 0);
   }
 
   #outboxPort(): OutboxPort {
@@ -405,13 +486,21 @@ export class SyncSession extends DurableObject<Env> {
   async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<number> {
     const run = this.#run;
     if (run.status === "absent") return messages.length;
+    if (destination === TO_STATS) {
+      const counter = { workspace: run.request.workspace, owner: run.request.sessionId };
+      await projectTallies(this.env.DB, counter, messages, this.#journal.ledger());
+      return messages.length;
+    }
     if (destination === TO_D1) {
       const first = Number(messages[0]?.message ?? 0);
       const events = withinBudget(this.#journal.eventsAfter(first - 1, messages.length));
       await project(drizzle(this.env.DB), run, events, this.#journal);
       return events.length;
     }
-    await this.#workspace(run).report(reportOf(run, this.#isSettled()));
+    const untold = { since: Number(messages[0]?.message ?? 0), upTo: run.seq, told: this.#told };
+    this.#told = await tellNews(this.#journal, untold, async (news) => {
+      await this.#workspace(run).report(reportOf(run, this.#isSettled()), news);
+    });
     return messages.length;
   }
 
@@ -441,6 +530,10 @@ export class SyncSession extends DurableObject<Env> {
       ...fields,
     });
   }
+}
+
+function recordedIn(events: readonly RunEvent[]) {
+  return events.find((event) => event.type === "delivery_recorded");
 }
 
 function noOp(): void {}

@@ -1,20 +1,10 @@
 // Outbox > D1. Every statement is guarded by sequence or by key, so a batch written twice or late changes nothing.
 import { and, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
-import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
-import {
-  agentRows,
-  bodyOf,
-  bodyRows,
-  cursorRow,
-  deliveryRows,
-  eventRows,
-  executionRow,
-  type ProjectionSource,
-  readAgain,
-  workspaceRow,
-} from "./rows.ts";
+import { batch, batchBySize, inChunks, type Statement } from "../platform/d1.ts";
+import { deliveryRows, type ProjectionSource, readAgain } from "./delivery-rows.ts";
+import { agentRows, bodyOf, bodyRows, cursorRow, eventRows, executionRow, workspaceRow } from "./rows.ts";
 import type { RunEvent } from "./run/events.ts";
 import type { KnownRun } from "./run/state.ts";
 import {
@@ -26,13 +16,6 @@ import {
   workflowExecutions,
   workspaces,
 } from "./tables.ts";
-
-/** Bodies are sent to D1 in batches of about this size. */
-const BATCH_BYTES = 4 * 1024 * 1024;
-/** D1 allows 100 bound parameters a statement. */
-const MAX_PARAMETERS = 100;
-
-type Statement = BatchItem<"sqlite">;
 
 /** Bytes of bodies written to D1 in one go; more wait for the next, so that a delivery ends in time. */
 const BODY_BUDGET_BYTES = 16 * 1024 * 1024;
@@ -57,7 +40,7 @@ export async function project(
   events: readonly RunEvent[],
   source: ProjectionSource,
 ): Promise<void> {
-  await writeBodies(db, run, events, source);
+  await batchBySize(db, bodyStatements(db, run, events, source));
   const statements: Statement[] = [
     upsert(db, workflowExecutions, [executionRow(run)], ["workspace", "sessionId"]),
     ...inChunks(agentRows(run, events)).map((rows) =>
@@ -74,26 +57,12 @@ export async function project(
   await batch(db, statements);
 }
 
-/** Many small bodies travel together, large ones part by part: what counts is how often D1 is asked. */
-async function writeBodies(
-  db: DrizzleD1Database,
-  run: KnownRun,
-  events: readonly RunEvent[],
-  source: ProjectionSource,
-): Promise<void> {
-  let statements: Statement[] = [];
-  let gathered = 0;
+function* bodyStatements(db: DrizzleD1Database, run: KnownRun, events: readonly RunEvent[], source: ProjectionSource) {
   for (const bodyId of new Set(events.flatMap((event) => bodyOf(event)?.bodyId ?? []))) {
     for (const row of bodyRows(run, bodyId, source)) {
-      statements.push(db.insert(bodies).values(row).onConflictDoNothing());
-      gathered += row.bytes.byteLength;
-      if (gathered < BATCH_BYTES) continue;
-      await batch(db, statements);
-      statements = [];
-      gathered = 0;
+      yield { statement: db.insert(bodies).values(row).onConflictDoNothing(), bytes: row.bytes.byteLength };
     }
   }
-  await batch(db, statements);
 }
 
 /** Of a delivery that was read again, only what the reading says changes; how it was first answered stays. */
@@ -126,16 +95,4 @@ function upsert<Table extends SQLiteTable & { seq: SQLiteColumn }>(
   }
   const setWhere = sql`excluded.${sql.identifier(table.seq.name)} >= ${table.seq}`;
   return db.insert(table).values(rows).onConflictDoUpdate({ target, set, setWhere });
-}
-
-function inChunks<Row extends object>(rows: readonly Row[]): Row[][] {
-  const perStatement = Math.floor(MAX_PARAMETERS / Math.max(1, Object.keys(rows[0] ?? {}).length));
-  const chunks: Row[][] = [];
-  for (let first = 0; first < rows.length; first += perStatement) chunks.push(rows.slice(first, first + perStatement));
-  return chunks;
-}
-
-async function batch(db: DrizzleD1Database, statements: readonly Statement[]): Promise<void> {
-  const [first, ...rest] = statements;
-  if (first) await db.batch([first, ...rest]);
 }

@@ -1,34 +1,19 @@
 // The read model's rows as a run's log makes them: the projection writes these, and the checker expects them.
 import type { AgentId, Phase } from "../opal/agents.ts";
 import { objectName } from "../platform/ids.ts";
-import { answerCode } from "./delivery.ts";
+import type { ProjectionSource } from "./delivery-rows.ts";
 import type { RunEvent } from "./run/events.ts";
 import { agentsOf } from "./run/marks.ts";
 import { isEnded, type KnownRun } from "./run/state.ts";
 import { type AgentView, describeFailure, type RunView, viewRun } from "./run/view.ts";
-import type {
-  agentExecutions,
-  bodies,
-  projectionCursor,
-  runEvents,
-  webhookEvents,
-  workflowExecutions,
-  workspaces,
-} from "./tables.ts";
+import type { agentExecutions, bodies, projectionCursor, runEvents, workflowExecutions, workspaces } from "./tables.ts";
 
 export type ExecutionRow = typeof workflowExecutions.$inferSelect;
 export type AgentRow = typeof agentExecutions.$inferSelect;
-export type DeliveryRow = typeof webhookEvents.$inferSelect;
 export type EventRow = typeof runEvents.$inferSelect;
 export type BodyRow = typeof bodies.$inferSelect;
 export type CursorRow = typeof projectionCursor.$inferSelect;
 export type WorkspaceRow = typeof workspaces.$inferSelect;
-
-/** What is not in the log itself, but beside it in the session's journal. */
-export interface ProjectionSource {
-  readonly bodyParts: (bodyId: string) => readonly ArrayBuffer[];
-  readonly dedupKeyOf: (deliveryId: string) => string | undefined;
-}
 
 export function executionRow(run: KnownRun): ExecutionRow {
   const view = viewRun(run);
@@ -151,36 +136,6 @@ function agentRow(run: KnownRun, agent: AgentView, executionOrder: number, seq: 
 export function eventRows(run: KnownRun, events: readonly RunEvent[]): EventRow[] {
   const { workspace, sessionId } = run.request;
   return events.map(({ seq, at, type, ...data }) => ({ workspace, sessionId, seq, at, type, data }));
-}
-
-/** What a reading of a stored delivery changes in its row. */
-export type ReadingColumns = Pick<DeliveryRow, "verdict" | "reason" | "agentId" | "verdictSeq">;
-
-/** The last reading of each delivery that the events read again, by delivery id. */
-export function readAgain(events: readonly RunEvent[]): ReadonlyMap<string, ReadingColumns> {
-  const readings = new Map<string, ReadingColumns>();
-  for (const event of events) {
-    if (event.type !== "reprocessed") continue;
-    const { deliveryId, verdict, reason, seq } = event;
-    const agentId = event.reading.find((said) => said.about === "agent")?.agentId ?? null;
-    readings.set(deliveryId, { verdict, reason, agentId, verdictSeq: seq });
-  }
-  return readings;
-}
-
-/** The deliveries that the events record, as these same events read them last. */
-export function deliveryRows(run: KnownRun, events: readonly RunEvent[], source: ProjectionSource): DeliveryRow[] {
-  const { workspace, sessionId } = run.request;
-  const readings = readAgain(events);
-  return events.flatMap((event) => {
-    if (event.type !== "delivery_recorded") return [];
-    const { deliveryId, remoteId, eventType, sha256, bytes, verdict, reason, secret, receivedAt, seq } = event;
-    const dedupHash = source.dedupKeyOf(deliveryId) ?? "";
-    const row = { workspace, sessionId, deliveryId, remoteId, source: event.source, eventType, dedupHash };
-    const answered = { httpStatus: answerCode(verdict, reason), processingTimeMs: Math.max(0, event.at - receivedAt) };
-    const first = { verdict, reason, agentId: event.agentId ?? null, verdictSeq: seq };
-    return [{ ...row, ...answered, sha256, bytes, secret, receivedAt, seq, ...first, ...readings.get(deliveryId) }];
-  });
 }
 
 /** A body as the log speaks of it. */

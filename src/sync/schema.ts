@@ -44,7 +44,7 @@ export function clientChanges(context: ClientContext | undefined): Partial<Clien
 }
 
 /** Any spelling that OPAL uses; becomes the canonical id. */
-const agentId = z.string().transform((spelling, context) => {
+export const agentId = z.string().transform((spelling, context) => {
   const id = canonicalAgentId(spelling);
   if (id !== undefined) return id;
   context.addIssue({ code: "custom", message: `is not one of the agents: ${AGENT_IDS.join(", ")}` });

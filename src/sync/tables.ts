@@ -1,5 +1,18 @@
 // The D1 read model across runs. Names and words of the columns are the API's; the session objects hold the truth.
-import { customType, index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { type SQL, sql } from "drizzle-orm";
+import {
+  customType,
+  index,
+  integer,
+  primaryKey,
+  real,
+  type SQLiteColumn,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+import type { Headers } from "./delivery.ts";
+import { TROUBLE_TYPES } from "./run/trouble.ts";
 
 const bytes = customType<{ data: ArrayBuffer; driverData: ArrayBuffer | number[] }>({
   dataType: () => "blob",
@@ -114,8 +127,11 @@ export const agentExecutions = sqliteTable(
 export const webhookEvents = sqliteTable(
   "webhook_events",
   {
+    /** In the order of storing; the search index names rows by it. Not part of what the log says. */
+    id: integer().primaryKey({ autoIncrement: true }),
     workspace: text().notNull(),
     deliveryId: text("delivery_id").notNull(),
+    /** The object that holds it: a session, or an inbox for what belongs to no run. */
     sessionId: text("session_id").notNull(),
     remoteId: text("workflow_id"),
     source: text().notNull(),
@@ -123,28 +139,52 @@ export const webhookEvents = sqliteTable(
     dedupHash: text("dedup_hash").notNull(),
     sha256: text().notNull(),
     bytes: integer().notNull(),
-    /** How it was read last; reading it again with newer code changes these four columns and no other. */
+    /** How it was read last; reading it again with newer code changes these six columns and no other. */
     verdict: text().notNull(),
     reason: text(),
     /** The agent it was about; null for the workflow's own and for what nobody understood. */
     agentId: text("agent_id"),
     /** The event that decided the verdict: that of its arrival, or of its last reading. */
     verdictSeq: integer("verdict_seq").notNull().default(0),
+    /** What it says, in our words. */
+    summary: text().notNull().default(""),
+    /** The sender's words for what went wrong, shortened. */
+    error: text(),
     /** The answer it got when it came. */
     httpStatus: integer("http_status").notNull(),
     /** From its arrival until it was durable. */
     processingTimeMs: integer("processing_time_ms").notNull(),
     secret: text().notNull(),
+    /** Names and values, secrets masked; null for what came before headers were kept. */
+    headers: text({ mode: "json" }).$type<Headers>(),
     receivedAt: integer("received_at").notNull(),
     seq: integer().notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.workspace, table.deliveryId] }),
+    uniqueIndex("webhook_events_by_delivery").on(table.workspace, table.deliveryId),
     index("webhook_events_by_session").on(table.workspace, table.sessionId, table.seq),
-    index("webhook_events_by_time").on(table.workspace, table.receivedAt),
-    index("webhook_events_by_dedup").on(table.dedupHash),
+    // One for each way to look for events, newest first. What is the same for nearly all of them is left out.
+    index("webhook_events_by_time").on(table.workspace, table.receivedAt, table.id),
+    index("webhook_events_by_type").on(table.workspace, table.eventType, table.receivedAt, table.id),
+    index("webhook_events_by_agent")
+      .on(table.workspace, table.agentId, table.receivedAt, table.id)
+      .where(sql`${table.agentId} IS NOT NULL`),
+    index("webhook_events_by_workflow")
+      .on(table.workspace, table.remoteId, table.receivedAt, table.id)
+      .where(sql`${table.remoteId} IS NOT NULL`),
+    index("webhook_events_by_verdict")
+      .on(table.workspace, table.verdict, table.receivedAt, table.id)
+      .where(sql`${table.verdict} <> 'processed'`),
+    index("webhook_events_by_source")
+      .on(table.workspace, table.source, table.receivedAt, table.id)
+      .where(sql`${table.source} <> 'opal'`),
   ],
 );
+
+/** A query finds the index below only when it asks in these same words. */
+export function isOfTrouble(type: SQLiteColumn): SQL {
+  return sql`${type} IN (${sql.raw(TROUBLE_TYPES.map((name) => `'${name}'`).join(", "))})`;
+}
 
 export const runEvents = sqliteTable(
   "run_events",
@@ -156,7 +196,11 @@ export const runEvents = sqliteTable(
     type: text().notNull(),
     data: text({ mode: "json" }).notNull(),
   },
-  (table) => [primaryKey({ columns: [table.workspace, table.sessionId, table.seq] })],
+  (table) => [
+    primaryKey({ columns: [table.workspace, table.sessionId, table.seq] }),
+    // What went wrong with agents, across runs.
+    index("run_events_of_trouble").on(table.workspace, table.at).where(isOfTrouble(table.type)),
+  ],
 );
 
 export const bodies = sqliteTable(

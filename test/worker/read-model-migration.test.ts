@@ -4,8 +4,8 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { afterEach, expect, test } from "vitest";
 import { compareReadModel } from "../../src/sync/check.ts";
+import type { ProjectionSource } from "../../src/sync/delivery-rows.ts";
 import { project } from "../../src/sync/projection.ts";
-import type { ProjectionSource } from "../../src/sync/rows.ts";
 import { type RunEvent, runEvent } from "../../src/sync/run/events.ts";
 import { fold } from "../../src/sync/run/reduce.ts";
 import type { KnownRun } from "../../src/sync/run/state.ts";
@@ -30,8 +30,11 @@ const TABLES = [
   ...["workspaces", "projection_cursor"],
 ];
 
+/** What the first migration does not make. */
+const NEW_TABLES = ["delivery_ledger", "event_retention", "webhook_latency", "webhook_search", "webhook_stats"];
+
 const db = drizzle(env.DB);
-const source: ProjectionSource = { bodyParts: () => [], dedupKeyOf: () => "key" };
+const source: ProjectionSource = { bodyParts: () => [], receiptOf: () => ({ dedupKey: "key", headers: null }) };
 
 interface Story {
   readonly run: KnownRun;
@@ -73,6 +76,9 @@ async function columnsOf(table: string): Promise<unknown[]> {
 async function goBack(): Promise<void> {
   const indexes = await run("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL");
   for (const { name } of indexes) await run(`DROP INDEX IF EXISTS ${name}`);
+  const triggers = await run("SELECT name FROM sqlite_master WHERE type = 'trigger'");
+  for (const { name } of triggers) await run(`DROP TRIGGER ${name}`);
+  for (const table of NEW_TABLES) await run(`DROP TABLE ${table}`);
   for (const table of TABLES) await run(`ALTER TABLE ${table} RENAME TO new_${table}`);
   await run("DROP TABLE d1_migrations");
   await applyD1Migrations(env.DB, env.TEST_MIGRATIONS.slice(0, 1));
@@ -103,6 +109,10 @@ test("rows of the first version get what today's code would have written for the
   await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
   expect(await columnsOf("opal_workflow_executions")).toContain("priority");
   expect(await run("SELECT count(*) AS runs FROM opal_workflow_executions")).toEqual([{ runs: 2 }]);
+  expect(await run("SELECT rowid FROM webhook_search WHERE webhook_search MATCH 'whd'")).toHaveLength(1);
+  expect(await run("SELECT owner, received, processed FROM delivery_ledger")).toEqual([
+    { owner: ours.run.request.sessionId, received: 1, processed: 1 },
+  ]);
   expect(await differences()).toEqual([]);
 });
 

@@ -35,7 +35,7 @@ async function ran(hours: number, workspace: string, past: (request: typeof PLAN
   );
   const run = fold(events);
   if (run.status === "absent") throw new Error("there is no run");
-  await project(db, run, events, { bodyParts: () => [], dedupKeyOf: () => "key" });
+  await project(db, run, events, { bodyParts: () => [], receiptOf: () => ({ dedupKey: "key", headers: null }) });
   return request.sessionId;
 }
 

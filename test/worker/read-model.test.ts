@@ -50,7 +50,8 @@ async function everything(): Promise<unknown[]> {
     rows("opal_workflow_executions"),
     rows("opal_agent_executions"),
     rows("run_events"),
-    rows("webhook_events"),
+    // D1 numbers them in whatever order they come.
+    rows("webhook_events").then((found) => found.map(({ id: _id, ...row }) => row)),
     rows("bodies"),
     rows("workspaces"),
   ]);
@@ -206,11 +207,16 @@ describe("a projection", () => {
       const id = "result" in event ? event.result.bodyId : event.type === "delivery_recorded" ? event.deliveryId : "";
       if (id !== "") parts.set(id, await sessionObject(sessionId).body(id));
     }
-    const keys = await query(sessionObject(sessionId), "SELECT dedup_key, delivery_id FROM receipts");
-    const keyOf = new Map(keys.map((row) => [String(row.delivery_id), String(row.dedup_key)]));
+    const kept = await query(sessionObject(sessionId), "SELECT dedup_key, delivery_id, headers FROM receipts");
+    const receipts = new Map(
+      kept.map((row) => [
+        String(row.delivery_id),
+        { dedupKey: String(row.dedup_key), headers: JSON.parse(String(row.headers)) },
+      ]),
+    );
     await project(drizzle(env.DB), run, events.slice(from, to), {
       bodyParts: (bodyId) => parts.get(bodyId) ?? [],
-      dedupKeyOf: (deliveryId) => keyOf.get(deliveryId),
+      receiptOf: (deliveryId) => receipts.get(deliveryId),
     });
   }
 

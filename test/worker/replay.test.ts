@@ -91,7 +91,7 @@ async function everything(sessionId: string): Promise<string> {
   const names = (await tablesOf(object)).map(String).sort();
   const inObject = await Promise.all(names.map((name) => query(object, `SELECT * FROM "${name}" ORDER BY rowid`)));
   const tables = await env.DB.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'webhook_search%' ORDER BY name",
   ).all();
   const inD1 = await Promise.all(
     tables.results.map((row) => env.DB.prepare(`SELECT * FROM "${row.name}" ORDER BY rowid`).all()),

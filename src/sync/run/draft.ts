@@ -5,7 +5,13 @@ import { reduce } from "./reduce.ts";
 import type { RuleId } from "./rules.ts";
 import { type ActiveRun, isActive, type Run } from "./state.ts";
 
-export type Decision = { readonly ok: true; readonly events: readonly RunEvent[]; readonly run: Run } | Refusal;
+export interface Decided {
+  readonly ok: true;
+  readonly events: readonly RunEvent[];
+  readonly run: Run;
+}
+
+export type Decision = Decided | Refusal;
 
 /** Raised when an event changes shape; older ones are then upcast where the log is read. */
 const EVENT_VERSION = 2;

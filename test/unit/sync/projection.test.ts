@@ -1,17 +1,9 @@
 // The read model's rows, as pure functions of a run's log.
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import { type DeliveryRow, deliveryRows, type ProjectionSource, readAgain } from "../../../src/sync/delivery-rows.ts";
 import { withinBudget } from "../../../src/sync/projection.ts";
-import {
-  type AgentRow,
-  agentRows,
-  bodyOf,
-  type DeliveryRow,
-  deliveryRows,
-  executionRow,
-  type ProjectionSource,
-  readAgain,
-} from "../../../src/sync/rows.ts";
+import { type AgentRow, agentRows, bodyOf, executionRow } from "../../../src/sync/rows.ts";
 import { type EventBody, type RunEvent, runEvent } from "../../../src/sync/run/events.ts";
 import { fold } from "../../../src/sync/run/reduce.ts";
 import type { RunRequest } from "../../../src/sync/run/request.ts";
@@ -41,7 +33,10 @@ import { beginning, Story, step } from "../run/story.ts";
 // Hundreds of whole stories each, on a machine that may be busy with other files.
 vi.setConfig({ testTimeout: 60_000 });
 
-const SOURCE: ProjectionSource = { bodyParts: () => [], dedupKeyOf: (deliveryId) => `key of ${deliveryId}` };
+const SOURCE: ProjectionSource = {
+  bodyParts: () => [],
+  receiptOf: (deliveryId) => ({ dedupKey: `key of ${deliveryId}`, headers: null }),
+};
 
 function logOf(...past: readonly Past[]): RunEvent[] {
   return past.map(([seconds, body], index) =>

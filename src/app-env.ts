@@ -8,6 +8,8 @@ export interface AppEnv {
   Variables: {
     requestId: string;
     principal: Principal;
+    /** What the request was refused for, if it was. */
+    refusal?: Refusal;
     /** Answers a refusal as a problem document. */
     problem: (refusal: Refusal, headers?: HeadersInit) => Response;
   };

@@ -1,5 +1,7 @@
 // Bindings, variables and secrets. Variables are parsed once per isolate; a wrong one stops what needs it, by name.
 import { z } from "zod";
+import type { Inbox } from "./inbox/object.ts";
+import type { BucketRules } from "./platform/bucket.ts";
 import { SAFE_NAME } from "./platform/ids.ts";
 import type { SyncSession } from "./sync/object.ts";
 import type { Workspace } from "./workspace/object.ts";
@@ -9,6 +11,8 @@ export interface Env {
   readonly ASSETS: Fetcher;
   readonly SYNC_SESSION: DurableObjectNamespace<SyncSession>;
   readonly WORKSPACE: DurableObjectNamespace<Workspace>;
+  readonly INBOX: DurableObjectNamespace<Inbox>;
+  readonly RECEIVER_WALL: RateLimit;
   readonly [variable: string]: unknown;
 }
 
@@ -44,6 +48,8 @@ const variables = z
     OSA_WEBHOOK_PREVIOUS_SECRET: optional(secret),
     /** Webhook secrets of further workspaces: a JSON object from workspace to secret. */
     OSA_WORKSPACE_SECRETS: optional(z.string()),
+    /** Secrets of their own for other senders: a JSON object from source to secret, or to the newer and the older one. */
+    OSA_SOURCE_SECRETS: optional(z.string()),
     /** Bearer token with which OPAL calls our functions; without it they are closed. */
     OPAL_TOOLS_TOKEN: optional(secret),
     LEGACY_SIGNATURES: optional(z.enum(["true", "false"])),
@@ -52,6 +58,17 @@ const variables = z
     DEV_API_KEY: optional(z.string().min(16)),
     DEV_ADMIN_EMAIL: optional(z.email()),
     DEV_ADMIN_PASSWORD: optional(z.string().min(8)),
+    /** Deliveries that one run or inbox takes in: in the long run, and at once. */
+    RECEIVER_RATE_PER_SECOND: optional(z.coerce.number().int().min(1).max(100_000)),
+    RECEIVER_BURST: optional(z.coerce.number().int().min(1).max(1_000_000)),
+    /** How long deliveries are kept, in days. */
+    EVENT_RETENTION_DAYS: optional(z.coerce.number().int().min(1).max(365)),
+    /** Also logs what became of each delivery. */
+    OPAL_DEBUG_MODE: optional(z.enum(["true", "false"])),
+    /** Which functions the tools token opens: those that deliver, those that read, or both. */
+    OPAL_TOOLS_SCOPES: optional(
+      z.string().regex(/^(deliver|read)( (deliver|read))?$/, "must be deliver, read or both"),
+    ),
     DEADLINE_SCALE: optional(z.coerce.number().positive().max(10)),
   })
   .superRefine((given, ctx) => {
@@ -72,9 +89,20 @@ const variables = z
   });
 
 const workspaceSecrets = z.record(z.string().regex(SAFE_NAME), secret);
+const SOURCE = /^(ga4|salesforce|external:[A-Za-z0-9_-]{1,64})$/;
+const secretsBySource = z.record(
+  z.string().regex(SOURCE, "names a source that is not ga4, salesforce or external:<name>"),
+  z.union([secret.transform((value) => [value]), z.array(secret).min(1).max(2)]),
+);
+
+export const TOOLS_SCOPES = ["deliver", "read"] as const;
+export type ToolsScope = (typeof TOOLS_SCOPES)[number];
+
+/** Deliveries that one object takes in. */
+export const DEFAULT_INTAKE: BucketRules = { perSecond: 300, burst: 10_000 };
 
 export interface WebhookSecret {
-  readonly name: "current" | "previous";
+  readonly name: string;
   readonly value: string;
 }
 
@@ -87,10 +115,16 @@ export interface Settings {
     readonly order: "sequence" | "parallel";
   };
   readonly workspace: string;
-  /** Newest first. Undefined for a workspace nobody configured. */
-  readonly webhookSecrets: (workspace: string) => readonly WebhookSecret[] | undefined;
+  /** What a source may sign with, newest first. Undefined for a workspace nobody configured. */
+  readonly webhookSecrets: (workspace: string, source?: string) => readonly WebhookSecret[] | undefined;
   /** Belongs to the default workspace. */
   readonly toolsToken: string | undefined;
+  readonly toolsScopes: readonly ToolsScope[];
+  readonly intake: BucketRules;
+  readonly eventRetentionDays: number;
+  readonly isDebugging: boolean;
+  /** Whose secrets are not the default workspace's own. */
+  readonly sourcesWithSecrets: readonly string[];
   readonly acceptsLegacySignatures: boolean;
   readonly sessionSecret: string | undefined;
   /** What only development honours; undefined elsewhere. */
@@ -120,6 +154,34 @@ export function settingsFrom(env: Env): Settings {
   return settings;
 }
 
+/** A variable or secret by its name, without its value. */
+export interface SettingState {
+  readonly name: string;
+  readonly state: "set" | "not_set" | "wrong";
+  /** What is wrong, when something is. */
+  readonly problem: string | null;
+}
+
+/** Every setting there is, in the order in which they are listed above. */
+export function settingStates(env: Env): SettingState[] {
+  const problems = settingProblems(env);
+  return Object.keys(variables.shape).map((name) => {
+    const problem = problems.find((one) => one.startsWith(`${name} `) || one.startsWith(`${name}:`)) ?? null;
+    const isSet = env[name] !== undefined && env[name] !== "";
+    return { name, state: problem !== null ? "wrong" : isSet ? "set" : "not_set", problem };
+  });
+}
+
+function settingProblems(env: Env): readonly string[] {
+  try {
+    parseSettings(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems;
+    throw error;
+  }
+}
+
 function parseSettings(env: Env): Settings {
   const result = variables.safeParse(env);
   if (!result.success) throw new ConfigurationError(result.error.issues.map(nameProblem));
@@ -130,9 +192,13 @@ function parseSettings(env: Env): Settings {
   const current = given.OSA_WEBHOOK_SHARED_SECRET ?? given.OSA_WEBHOOK_SECRET;
   if (current) own.push({ name: "current", value: current });
   if (given.OSA_WEBHOOK_PREVIOUS_SECRET) own.push({ name: "previous", value: given.OSA_WEBHOOK_PREVIOUS_SECRET });
-  const others = parseWorkspaceSecrets(given.OSA_WORKSPACE_SECRETS);
-  if (!isDevelopment && [...others.values()].some((value) => DEVELOPMENT_VALUE.test(value))) {
-    throw new ConfigurationError(["OSA_WORKSPACE_SECRETS holds a development value"]);
+  const others = parseSecrets("OSA_WORKSPACE_SECRETS", given.OSA_WORKSPACE_SECRETS, workspaceSecrets);
+  const sources = sourceSecrets(given.OSA_SOURCE_SECRETS);
+  const values = { OSA_WORKSPACE_SECRETS: [...others.values()], OSA_SOURCE_SECRETS: secretValues(sources) };
+  for (const [name, held] of Object.entries(values)) {
+    if (!isDevelopment && held.some((value) => DEVELOPMENT_VALUE.test(value))) {
+      throw new ConfigurationError([`${name} holds a development value`]);
+    }
   }
   return {
     environment: given.ENVIRONMENT,
@@ -143,12 +209,20 @@ function parseSettings(env: Env): Settings {
       order: given.OPAL_WORKFLOW_ORDER ?? "sequence",
     },
     workspace,
-    webhookSecrets: (name) => {
-      if (name === workspace) return own;
+    webhookSecrets: (name, source = "opal") => {
+      if (name === workspace) return sources.get(source) ?? own;
       const other = others.get(name);
       return other === undefined ? undefined : [{ name: "current", value: other }];
     },
     toolsToken: given.OPAL_TOOLS_TOKEN,
+    toolsScopes: TOOLS_SCOPES.filter((scope) => (given.OPAL_TOOLS_SCOPES ?? "deliver read").split(" ").includes(scope)),
+    intake: {
+      perSecond: given.RECEIVER_RATE_PER_SECOND ?? DEFAULT_INTAKE.perSecond,
+      burst: given.RECEIVER_BURST ?? DEFAULT_INTAKE.burst,
+    },
+    eventRetentionDays: given.EVENT_RETENTION_DAYS ?? 30,
+    isDebugging: given.OPAL_DEBUG_MODE === "true",
+    sourcesWithSecrets: [...sources.keys()],
     acceptsLegacySignatures: given.LEGACY_SIGNATURES === "true",
     sessionSecret: given.SESSION_SECRET,
     development: isDevelopment
@@ -162,18 +236,33 @@ function parseSettings(env: Env): Settings {
   };
 }
 
-function parseWorkspaceSecrets(json: string | undefined): ReadonlyMap<string, string> {
+function sourceSecrets(json: string | undefined): ReadonlyMap<string, readonly WebhookSecret[]> {
+  const given = parseSecrets("OSA_SOURCE_SECRETS", json, secretsBySource);
+  const named = (source: string, values: readonly string[]) =>
+    values.map((value, index) => ({ name: `${index === 0 ? "current" : "previous"} of ${source}`, value }));
+  return new Map([...given].map(([source, values]) => [source, named(source, values)]));
+}
+
+function secretValues(secrets: ReadonlyMap<string, readonly WebhookSecret[]>): string[] {
+  return [...secrets.values()].flat().map(({ value }) => value);
+}
+
+function parseSecrets<Value>(
+  name: string,
+  json: string | undefined,
+  schema: z.ZodType<Record<string, Value>>,
+): ReadonlyMap<string, Value> {
   if (json === undefined) return new Map();
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
-    throw new ConfigurationError(["OSA_WORKSPACE_SECRETS is not JSON"]);
+    throw new ConfigurationError([`${name} is not JSON`]);
   }
-  const result = workspaceSecrets.safeParse(value);
+  const result = schema.safeParse(value);
   if (!result.success) {
-    // Without the names in it: whoever swaps a workspace and its secret would find the secret in the log.
-    const problems = result.error.issues.map(({ message }) => `OSA_WORKSPACE_SECRETS: ${message}`);
+    // Without the names in it: whoever swaps a name and its secret would find the secret in the log.
+    const problems = result.error.issues.map(({ message }) => `${name}: ${message}`);
     throw new ConfigurationError([...new Set(problems)]);
   }
   return new Map(Object.entries(result.data));

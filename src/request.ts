@@ -46,6 +46,7 @@ export const requestLine = createMiddleware<AppEnv>(async function requestLine(c
 });
 
 export function answerRefusal(c: Context<AppEnv>, refusal: Refusal, headers?: HeadersInit): Response {
+  c.set("refusal", refusal);
   return problemResponse(refusal, { instance: c.req.path, requestId: c.var.requestId, now: now() }, headers);
 }
 

@@ -147,6 +147,13 @@ export const REFUSALS = {
     title: "This address speaks WebSocket",
     explanation: "Connect with a WebSocket client.",
   },
+  rate_limited: {
+    status: 429,
+    word: "rate_limited",
+    title: "Too many requests",
+    explanation:
+      "More requests come from this address than are let through. Nothing was stored; send it again after `Retry-After` seconds.",
+  },
   configuration_error: {
     status: 500,
     word: "Configuration Error",

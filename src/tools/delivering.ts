@@ -1,20 +1,24 @@
-// Functions that deliver data go the webhooks' way: one document for each agent, normalised, stored by the object that
-// owns the run, and only then answered.
+// Data that comes with the tools token goes the webhooks' way: one document for each agent, normalised, stored by the
+// object that owns the run, and only then answered.
 import type { Env } from "../env.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
+import type { Headers } from "../sync/delivery.ts";
 import { deliveryAnswer, type TakenIn } from "../webhooks/answers.ts";
+import { WEBHOOK_LIMIT_BYTES } from "../webhooks/authenticate.ts";
 import type { NormalisedDelivery } from "../webhooks/normalise.ts";
-import { newDeliveryId, readDelivery, takeIn, WEBHOOK_LIMIT_BYTES } from "../webhooks/receive.ts";
-import { documentsFrom, type Fields } from "./documents.ts";
-import type { DeliveringName } from "./functions.ts";
+import { newDeliveryId, readDelivery, takeIn } from "../webhooks/receive.ts";
+import type { Fields } from "./documents.ts";
 import { TOKEN_NAME } from "./token.ts";
 
 export interface ToolDelivery {
-  readonly name: DeliveringName;
-  /** They name a workflow. */
-  readonly parameters: Fields;
+  /** By which door it came. */
+  readonly source: string;
+  /** They name a workflow. In the order in which they are to be delivered. */
+  readonly documents: readonly Fields[];
   readonly workspace: string;
   readonly requestId: string;
+  /** As they may be kept. */
+  readonly headers: Headers;
   readonly now: number;
 }
 
@@ -32,16 +36,17 @@ export type DeliveryAnswer = ReturnType<typeof answerOf>;
  */
 export async function deliverData(env: Env, delivery: ToolDelivery): Promise<Delivered | Refusal> {
   const read: (NormalisedDelivery & { readonly agent: unknown })[] = [];
-  for (const document of documentsFrom(delivery.name, delivery.parameters)) {
+  for (const document of delivery.documents) {
     const raw = new TextEncoder().encode(JSON.stringify(document));
     if (raw.length > WEBHOOK_LIMIT_BYTES) return refuse("payload_too_large");
     // Read back from the bytes that are kept, so that a replay reads the same.
-    const normalised = await readDelivery(raw, {
+    const receipt = {
       deliveryId: newDeliveryId(),
-      source: `opal_tool:${delivery.name}`,
+      source: delivery.source,
       receivedAt: delivery.now,
       secret: TOKEN_NAME,
-    });
+    };
+    const normalised = await readDelivery(raw, receipt, { headers: delivery.headers, messageId: undefined });
     if (!normalised.ok) return normalised;
     read.push({ ...normalised, agent: document.agent_id });
   }

@@ -1,10 +1,13 @@
 // What OPAL and people are told about the functions. Pure; the same for every workspace.
 import { z } from "zod";
-import { type FunctionName, functionEntries } from "./functions.ts";
+import { type FunctionName, functionEntries, scopeOf } from "./functions.ts";
 import type { ToolCategory } from "./schema.ts";
 
 /** Where functions are called, below the address that OPAL knows us by. OPAL takes relative addresses only. */
 export const TOOLS_PATH = "/api/tools";
+
+/** Who gives the token with which functions are called. */
+const PROVIDER = "osa_edge";
 
 const API_VERSION = "1.0.0";
 /** When the functions last changed. */
@@ -47,6 +50,7 @@ export function enhancedToolsDocument(category: ToolCategory | "all", workspace:
       parameters: describeParameters(tool.parameters),
       capabilities: tool.capabilities,
       endpoint: endpointOf(name),
+      auth_requirements: authRequirements(name),
       deprecated: false,
       last_updated: LAST_UPDATED,
     }));
@@ -55,6 +59,11 @@ export function enhancedToolsDocument(category: ToolCategory | "all", workspace:
 
 function endpointOf(name: FunctionName): string {
   return `${TOOLS_PATH}/${name}`;
+}
+
+/** The scope that a token needs for the function. Told to people only: OPAL looks providers up among its own. */
+function authRequirements(name: FunctionName) {
+  return [{ provider: PROVIDER, scope_bundle: scopeOf(name), required: true }];
 }
 
 function describeParameters(parameters: z.ZodObject): Parameter[] {

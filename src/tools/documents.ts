@@ -1,6 +1,6 @@
 // What a function's parameters say, in the flat execution_status form that the webhooks' normaliser reads: one document
 // for each agent. Nothing is refused for its shape: what cannot be read stays in the document, and the normaliser marks it.
-import { canonicalAgentId } from "../opal/agents.ts";
+import { type AgentId, canonicalAgentId } from "../opal/agents.ts";
 import type { DeliveringName } from "./functions.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -23,6 +23,12 @@ export function documentsFrom(name: DeliveringName, parameters: Fields): Fields[
     case "osa_workflow_data":
       return workflowDocuments(parameters);
   }
+}
+
+/** What comes for one agent under that agent's own address. */
+export function agentDataDocument(agentId: AgentId, given: Fields): Fields {
+  const named = withSaid(given, { agent_id: agentId });
+  return agentDocument(named, statusOf(given), [given.execution_results, given.output_data]);
 }
 
 /** Results that are to be stored are complete; without any there is nothing to be said. */

@@ -1,5 +1,6 @@
 // The functions OPAL may call, as one table: discovery, validation and routing all read from here.
 import type { z } from "zod";
+import type { ToolsScope } from "../env.ts";
 import {
   compileParameters,
   contextParameters,
@@ -75,6 +76,11 @@ export function isFunctionName(name: string): name is FunctionName {
 
 export function isDelivering(name: FunctionName): name is DeliveringName {
   return FUNCTIONS[name].delivers;
+}
+
+/** What a token must open so that the function may be called with it. */
+export function scopeOf(name: FunctionName): ToolsScope {
+  return isDelivering(name) ? "deliver" : "read";
 }
 
 export function functionEntries(): readonly (readonly [FunctionName, ToolFunction])[] {

@@ -1,6 +1,7 @@
 // What OPAL may send to each function. Discovery advertises these same schemas (see discovery.ts): the first alternative of
 // a union is the type advertised. Functions that deliver data read softly all the same; see documents.ts.
 import { z } from "zod";
+import { type AgentId, canonicalAgentId } from "../opal/agents.ts";
 
 const EXECUTION_WORDS = "in_progress, completed, failed or partial";
 
@@ -14,6 +15,25 @@ const time = z.string().describe("When it was so, in ISO 8601.");
 
 /** All that a call which delivers data is refused for. */
 export const namedWorkflow = z.looseObject({ workflow_id: workflowId });
+
+/** Under an agent's own address. What the results are made of is read softly, as everywhere. */
+export function agentDataBody(agent: AgentId) {
+  const isOther = (given: unknown) => {
+    const named = typeof given === "string" ? canonicalAgentId(given) : undefined;
+    return named !== undefined && named !== agent;
+  };
+  const spelling = z
+    .unknown()
+    .refine((given) => !isOther(given), `names another agent than the address, which is ${agent}`);
+  return z.looseObject({
+    workflow_id: workflowId,
+    agent_id: spelling.optional(),
+    agent_name: spelling.optional(),
+    execution_results: fields,
+    metadata: fields,
+    output_data: fields.optional(),
+  });
+}
 
 export const sendDataParameters = z.object({
   workflow_id: workflowId,

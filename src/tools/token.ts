@@ -4,10 +4,11 @@ import { createMiddleware } from "hono/factory";
 import { type Principal, requirePrincipal } from "../access/principal.ts";
 import { isSameText } from "../access/session.ts";
 import type { AppEnv } from "../app-env.ts";
-import { settingsFrom } from "../env.ts";
+import { settingsFrom, type ToolsScope } from "../env.ts";
 import { refuse } from "../platform/refusal.ts";
 
 export const TOKEN_NAME = "tools token";
+const REALM = "osa-edge-tools";
 
 /** Lets only the tools token pass. Refuses: service_unavailable while there is none, authentication_failed. */
 export const requireToolsToken = createMiddleware<AppEnv>(async function requireToolsToken(c, next) {
@@ -19,7 +20,7 @@ export const requireToolsToken = createMiddleware<AppEnv>(async function require
   if (caller === undefined) {
     const detail = "Send `Authorization: Bearer <tools token>`.";
     return c.var.problem(refuse("authentication_failed", { detail, members: { auth_methods: ["Bearer"] } }), {
-      "WWW-Authenticate": 'Bearer realm="osa-edge-tools"',
+      "WWW-Authenticate": `Bearer realm="${REALM}"`,
     });
   }
   c.set("principal", caller);
@@ -36,6 +37,17 @@ export const requireTokenOrPrincipal = createMiddleware<AppEnv>(async function r
   c.set("principal", caller);
   return next();
 });
+
+/** The answer to a token that does not open this; undefined when it does. As RFC 6750, section 3.1, has it. */
+export function refuseScope(c: Context<AppEnv>, scope: ToolsScope): Response | undefined {
+  const scopes = settingsFrom(c.env).toolsScopes;
+  if (scopes.includes(scope)) return undefined;
+  const detail = `The token does not have the scope ${scope}.`;
+  const members = { required_permissions: [scope], current_permissions: scopes };
+  return c.var.problem(refuse("access_denied", { detail, members }), {
+    "WWW-Authenticate": `Bearer realm="${REALM}", error="insufficient_scope", scope="${scope}"`,
+  });
+}
 
 async function callerByToken(c: Context<AppEnv>): Promise<Principal | undefined> {
   const { toolsToken, workspace } = settingsFrom(c.env);

@@ -1,4 +1,5 @@
 // What a sender is told of a delivery, whichever front door it came through.
+import { inboxCode } from "../inbox/projection.ts";
 import { answerCode } from "../sync/delivery.ts";
 import type { Received } from "./receive.ts";
 
@@ -23,9 +24,9 @@ export function deliveryAnswer({ result }: TakenIn) {
         },
       } as const;
     case "recorded": {
-      const { verdict, reason, events } = result;
-      const code = answerCode(verdict, reason);
-      const said = { verdict, reason, events_triggered: events };
+      const { verdict, reason } = result;
+      const code = "events" in result ? answerCode(verdict, reason) : inboxCode(verdict);
+      const said = { verdict, reason, events_triggered: "events" in result ? result.events : [] };
       return code === 202
         ? ({ code, said: { status: "stored", message: `Stored without effect: ${reason}.`, ...said } } as const)
         : ({ code, said: { status: "processed", message: "Taken in.", ...said } } as const);

@@ -3,9 +3,10 @@ import { type AgentId, canonicalAgentId } from "../opal/agents.ts";
 import { normaliseConfidence, type RecognisedOutput, recogniseOutput, type StoredResult } from "../opal/results.ts";
 import { sha256Hex } from "../platform/hash.ts";
 import { type RunIds, runIdsFrom } from "../platform/ids.ts";
-import type { IncomingDelivery } from "../sync/delivery.ts";
+import type { Headers, IncomingDelivery } from "../sync/delivery.ts";
 import type { Report } from "../sync/run/commands.ts";
 import type { ResultReference } from "../sync/run/request.ts";
+import { hashTuple, safeWord } from "./identity.ts";
 import { readStatement, type Statement } from "./payload.ts";
 
 /** Largest normalised result: as much as the delivery it came in may have, so that both fit into one call. */
@@ -19,13 +20,25 @@ export interface Receipt {
   readonly secret: string;
 }
 
+/** How it came, as far as its reading depends on that. */
+export interface Arrival {
+  readonly headers: Headers;
+  /** The signed id of a Standard Webhooks message: the same when it is sent again. */
+  readonly messageId: string | undefined;
+}
+
 export interface NormalisedDelivery {
   readonly incoming: IncomingDelivery;
   /** The run that the sender named by an id of ours; whether it exists, only its object knows. */
   readonly ourRun: RunIds | undefined;
 }
 
-export async function normalise(raw: Uint8Array, document: unknown, receipt: Receipt): Promise<NormalisedDelivery> {
+export async function normalise(
+  raw: Uint8Array,
+  document: unknown,
+  receipt: Receipt,
+  { headers, messageId }: Arrival,
+): Promise<NormalisedDelivery> {
   const statement = readStatement(document);
   const sha256 = await sha256Hex(raw);
   const ourRun = statement?.ourIds.map(runIdsFrom).find((ids) => ids !== undefined);
@@ -42,7 +55,8 @@ export async function normalise(raw: Uint8Array, document: unknown, receipt: Rec
         bytes: raw.length,
         sha256,
       },
-      dedupKey: await dedupKey(statement, sha256),
+      headers,
+      dedupKey: await dedupKey(statement, sha256, messageId),
       repeats: 0,
       raw,
       reports: [report],
@@ -153,11 +167,12 @@ function outcomeOf(status: string | undefined): Outcome | undefined {
 }
 
 /**
- * Hash of a length-prefixed tuple of what identifies a delivery, or of the sender's own event id. Absent fields are
- * absent in it; without a timestamp the body's hash is part of it, since then nothing else tells two events apart.
+ * What identifies a delivery: the sender's own event id, or else all that it says it is about. Without a timestamp nothing
+ * in it tells two events apart; then its signed message id does, or else the body's hash.
  */
-async function dedupKey(statement: Statement | undefined, sha256: string): Promise<string> {
+function dedupKey(statement: Statement | undefined, sha256: string, messageId: string | undefined): Promise<string> {
   if (statement?.eventId !== undefined) return hashTuple({ event_id: statement.eventId });
+  const hasTime = statement?.timestampMs !== undefined;
   return hashTuple({
     workflow_id: statement?.remoteId ?? statement?.ourIds[0],
     agent_id: statement?.agent,
@@ -166,18 +181,7 @@ async function dedupKey(statement: Statement | undefined, sha256: string): Promi
     status: statement?.status,
     execution_id: statement?.executionId,
     offset: statement?.offset?.toString(),
-    sha256: statement?.timestampMs === undefined ? sha256 : undefined,
+    webhook_id: hasTime ? undefined : messageId,
+    sha256: hasTime || messageId !== undefined ? undefined : sha256,
   });
-}
-
-async function hashTuple(fields: Readonly<Record<string, string | undefined>>): Promise<string> {
-  const tuple = Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name.length}:${name}${value.length}:${value}`],
-  );
-  return sha256Hex(new TextEncoder().encode(tuple.join("")));
-}
-
-/** Words from outside that go into logs and columns: short and plain, or left out. */
-function safeWord(word: string | undefined): string {
-  return word !== undefined && /^[A-Za-z0-9._-]{1,64}$/.test(word) ? word : "other";
 }

@@ -2,6 +2,7 @@
 // Reading is soft: a field of the wrong type counts as absent, and nothing is refused for its shape.
 import { z } from "zod";
 import { canonicalAgentId } from "../opal/agents.ts";
+import { parseTime } from "./identity.ts";
 
 /** What one webhook says, before it is turned into reports. */
 export interface Statement {
@@ -27,8 +28,6 @@ export interface Statement {
 
 const ID_CHARACTERS = 128;
 const UNREADABLE = "unreadable";
-/** Times beyond the year 9999 are not times. */
-const LATEST_MS = 253_402_300_799_999;
 const WORKFLOW_NAMES = new Set(["strategy_workflow", "strategy_assistant", "strategy_assistant_workflow", "get_opal"]);
 
 const id = z
@@ -203,19 +202,4 @@ function resultsOf(given: Envelope): unknown {
     given.result ??
     given.data?.results
   );
-}
-
-/** ISO 8601, unix seconds or milliseconds, however it is spelled: the same instant is the same number. */
-function parseTime(given: string | number | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  const numeric = typeof given === "number" ? given : /^\d{9,14}$/.test(given) ? Number(given) : undefined;
-  // Date.parse alone would take any words with a number in them for a date.
-  const isDate = /^\d{4}-\d{2}-\d{2}/.test(String(given));
-  const ms =
-    numeric === undefined
-      ? isDate
-        ? Date.parse(String(given))
-        : Number.NaN
-      : Math.round(numeric < 1e11 ? numeric * 1000 : numeric);
-  return ms >= 0 && ms <= LATEST_MS ? ms : undefined;
 }

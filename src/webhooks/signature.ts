@@ -20,8 +20,11 @@ export type SignatureFailure =
   | "timestamp_out_of_tolerance"
   | "signature_mismatch";
 
+/** Ours, the old application's, and a bare digest with the time in a header of its own. */
+export type OwnScheme = "osa" | "legacy" | "bare";
+
 export type Verification<Name extends string> =
-  | { readonly ok: true; readonly secret: Name; readonly scheme: "osa" | "legacy"; readonly skewSeconds: number }
+  | { readonly ok: true; readonly secret: Name; readonly scheme: OwnScheme; readonly skewSeconds: number }
   | SignatureRefusal;
 
 interface ParsedHeader {
@@ -45,7 +48,7 @@ export interface ReadableSignature {
   readonly ok: true;
   readonly timestamp: string;
   readonly digests: readonly string[];
-  readonly scheme: "osa" | "legacy";
+  readonly scheme: OwnScheme;
   readonly skewSeconds: number;
 }
 
@@ -72,6 +75,20 @@ export function readSignature(
   if (Math.abs(skewSeconds) > TOLERANCE_SECONDS)
     return { ok: false, reason: "timestamp_out_of_tolerance", skewSeconds };
   return { ok: true, ...header, scheme: isLegacy ? "legacy" : "osa", skewSeconds };
+}
+
+/** `x-webhook-signature: <hex>` and `x-webhook-timestamp: <unix seconds>`, over the same bytes as ours. */
+export function readBareSignature(headers: SignatureHeaders, nowMs: number): ReadableSignature | SignatureRefusal {
+  const { signature, timestamp } = headers;
+  if (signature === null) return { ok: false, reason: "missing_signature", skewSeconds: null };
+  if (timestamp === null || !DIGEST.test(signature) || !UNIX_SECONDS.test(timestamp)) {
+    return { ok: false, reason: "invalid_signature_format", skewSeconds: null };
+  }
+  const skewSeconds = Math.floor(nowMs / 1000) - Number(timestamp);
+  if (Math.abs(skewSeconds) > TOLERANCE_SECONDS) {
+    return { ok: false, reason: "timestamp_out_of_tolerance", skewSeconds };
+  }
+  return { ok: true, timestamp, digests: [signature], scheme: "bare", skewSeconds };
 }
 
 /** Never throws for odd input. Every active secret is tried on every signature, so the time taken tells nothing. */

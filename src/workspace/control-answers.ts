@@ -83,7 +83,7 @@ export function fallbackAnswer({ lastGood, recent }: Fallback, now: number) {
   };
 }
 
-function runAnswer(run: RunSummary) {
+export function runAnswer(run: RunSummary) {
   return {
     session_id: run.sessionId,
     correlation_id: run.correlationId,

@@ -203,6 +203,12 @@ export class ControlJournal {
     return readAll(this.#sql, logRow, query, before, limit);
   }
 
+  /** Oldest first, after entry `seq`. */
+  logEntriesAfter(seq: number, limit: number): LogEntry[] {
+    const query = "SELECT seq, at, type, actor, data FROM log WHERE seq > ? ORDER BY seq LIMIT ?";
+    return readAll(this.#sql, logRow, query, seq, limit);
+  }
+
   agentPasts(): AgentPast[] {
     const query = "SELECT agent_id, session_id, result, result_at, timeouts_in_a_row FROM agent_pasts";
     return readAll(this.#sql, pastRow, query);

@@ -1,12 +1,17 @@
 // The workspace object's SQLite: lease, idempotency keys, remote ids, runs, held deliveries, feed.
 import { z } from "zod";
+import { inboxId } from "../inbox/delivery.ts";
+import { LIVE_TABLES } from "../live/journal.ts";
+import type { AgentId } from "../opal/agents.ts";
 import { BODIES_TABLE, bodyParts, deleteBody, joinParts, storeBody } from "../platform/bodies.ts";
 import { type Migration, migrate } from "../platform/migrate.ts";
 import { OUTBOX_TABLES, releaseClaims } from "../platform/outbox.ts";
+import { PRESSURE_TABLES } from "../platform/pressure.ts";
 import { readAll, readFirst } from "../platform/sql.ts";
 import { SCHEDULE_TABLES } from "../schedules/journal.ts";
 import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
+import type { HandedOver } from "./account.ts";
 import { CONTROL_TABLES } from "./control-journal.ts";
 import { ESTIMATE_TABLES } from "./estimate-journal.ts";
 import type { GrantedSync } from "./granted.ts";
@@ -50,13 +55,24 @@ const MIGRATIONS: readonly Migration[] = [
       ...SCHEDULE_TABLES,
     ],
   },
+  { version: 3, floor: 2, statements: LIVE_TABLES },
+  { version: 4, floor: 2, statements: PRESSURE_TABLES },
 ];
 
 /** Changes the overview feed can replay. */
 const RING_CHANGES = 1_000;
 /** Runs shown in the overview. */
 const RECENT_RUNS = 50;
+/** How many earlier runs are looked at for an agent's time. */
+const RUNS_COMPARED = 20;
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+
+/** The inbox of what OPAL sends and no run claims, as a destination beside the sessions. */
+export const TO_INBOX = inboxId("opal");
+
+/** A held delivery without its bodies. Headers were not always kept. */
+type HeldFacts = Omit<IncomingDelivery, "raw" | "results" | "headers"> &
+  Partial<Pick<IncomingDelivery, "headers">> & { readonly bodyIds: readonly string[] };
 
 /** What the workspace remembers of a run beside its summary. */
 export type RunFactsKept = Pick<RunReport, "order" | "acceptedAt" | "agents">;
@@ -100,6 +116,11 @@ const heldRow = z
   );
 
 const sessionRow = z.object({ session_id: z.string() });
+const deliveryIdRow = z.object({ delivery_id: z.string() });
+
+/** Held deliveries that prove no workflow, or name none. */
+const IS_UNPLACEABLE = "(remote_id IS NULL OR says_something = 0)";
+const IS_STAYING = `NOT EXISTS (SELECT 1 FROM outbox WHERE destination = '${TO_INBOX}' AND message = delivery_id)`;
 
 export class WorkspaceJournal {
   readonly #sql: SqlStorage;
@@ -199,6 +220,18 @@ export class WorkspaceJournal {
     return facts ? parseOwn<RunFactsKept>(facts) : undefined;
   }
 
+  /** How long an agent took in the last run before this one of which that is known, in ms. */
+  earlierMs(agentId: AgentId, sessionId: string): number | undefined {
+    const query = `SELECT facts FROM runs WHERE is_over = 1 AND facts IS NOT NULL AND session_id <> ?1
+                   AND requested_at <= (SELECT requested_at FROM runs WHERE session_id = ?1)
+                   ORDER BY requested_at DESC LIMIT ?2`;
+    for (const { facts } of readAll(this.#sql, z.object({ facts: z.string() }), query, sessionId, RUNS_COMPARED)) {
+      const past = parseOwn<RunFactsKept>(facts).agents.find((agent) => agent.agentId === agentId);
+      if (past !== undefined && past.startedAt !== null) return past.endedAt - past.startedAt;
+    }
+    return undefined;
+  }
+
   /** Every run this workspace knows of, in the order of their ids, after `after`. */
   sessionsAfter(after: string, limit: number): string[] {
     const query = "SELECT session_id FROM runs WHERE session_id > ? ORDER BY session_id LIMIT ?";
@@ -232,7 +265,7 @@ export class WorkspaceJournal {
   repeatHeld(incoming: IncomingDelivery): string | undefined {
     return readFirst(
       this.#sql,
-      z.object({ delivery_id: z.string() }),
+      deliveryIdRow,
       "UPDATE held SET repeats = repeats + 1 WHERE dedup_key = ? AND sha256 = ? RETURNING delivery_id",
       incoming.dedupKey,
       incoming.delivery.sha256,
@@ -259,6 +292,32 @@ export class WorkspaceJournal {
     );
     storeBody(this.#sql, deliveryId, raw);
     for (const result of results) storeBody(this.#sql, result.bodyId, result.bytes);
+  }
+
+  /** Deliveries held, and how often they came again meanwhile. */
+  heldCounts(): { count: number; repeats: number } {
+    const row = z.object({ count: z.number(), repeats: z.number() });
+    const query = "SELECT count(*) AS count, coalesce(sum(repeats), 0) AS repeats FROM held";
+    return readFirst(this.#sql, row, query) ?? { count: 0, repeats: 0 };
+  }
+
+  /** Held deliveries that are being handed over, and to whom. */
+  handedOver(): HandedOver[] {
+    const row = z
+      .object({ delivery_id: z.string(), repeats: z.number(), owner: z.string() })
+      .transform(
+        (found): HandedOver => ({ deliveryId: found.delivery_id, repeats: found.repeats, owner: found.owner }),
+      );
+    const query = `SELECT h.delivery_id, h.repeats, r.session_id AS owner FROM held h JOIN remote_ids r ON r.remote_id = h.remote_id
+                   UNION SELECT h.delivery_id, h.repeats, o.destination FROM outbox o JOIN held h ON h.delivery_id = o.message
+                   WHERE o.destination = ?`;
+    return readAll(this.#sql, row, query, TO_INBOX);
+  }
+
+  /** Sessions that have not settled, newest first. */
+  unsettledSessions(limit: number): string[] {
+    const query = "SELECT session_id FROM runs WHERE is_settled = 0 ORDER BY requested_at DESC LIMIT ?";
+    return readAll(this.#sql, sessionRow, query, limit).map((row) => row.session_id);
   }
 
   heldTotal(): { count: number; bytes: number } {
@@ -289,10 +348,22 @@ export class WorkspaceJournal {
     return readFirst(this.#sql, row, query)?.at ?? undefined;
   }
 
+  /** Without those on their way to the inbox. */
   heldOf(remoteId: string): string[] {
-    const row = z.object({ delivery_id: z.string() });
-    const query = "SELECT delivery_id FROM held WHERE remote_id = ? ORDER BY at, delivery_id";
-    return readAll(this.#sql, row, query, remoteId).map((found) => found.delivery_id);
+    const query = `SELECT delivery_id FROM held WHERE remote_id = ? AND ${IS_STAYING} ORDER BY at, delivery_id`;
+    return readAll(this.#sql, deliveryIdRow, query, remoteId).map((found) => found.delivery_id);
+  }
+
+  /** What binds no run by itself and was held before `before`, without those on their way to the inbox. */
+  unplaceableHeld(before: number): string[] {
+    const query = `SELECT delivery_id FROM held WHERE ${IS_UNPLACEABLE} AND at <= ? AND ${IS_STAYING} ORDER BY at`;
+    return readAll(this.#sql, deliveryIdRow, query, before).map((found) => found.delivery_id);
+  }
+
+  oldestUnplaceable(): number | undefined {
+    const row = z.object({ at: z.number().nullable() });
+    const query = `SELECT MIN(at) AS at FROM held WHERE ${IS_UNPLACEABLE} AND ${IS_STAYING}`;
+    return readFirst(this.#sql, row, query)?.at ?? undefined;
   }
 
   /** A held delivery as it came, or undefined when it has been handed over already. */
@@ -300,12 +371,11 @@ export class WorkspaceJournal {
     const row = z.object({ delivery: z.string(), repeats: z.number() });
     const found = readFirst(this.#sql, row, "SELECT delivery, repeats FROM held WHERE delivery_id = ?", deliveryId);
     if (found === undefined) return undefined;
-    const { bodyIds, ...rest } = parseOwn<Omit<IncomingDelivery, "raw" | "results"> & { bodyIds: string[] }>(
-      found.delivery,
-    );
+    const { bodyIds, ...rest } = parseOwn<HeldFacts>(found.delivery);
     const bytesOf = (bodyId: string) => joinParts(bodyParts(this.#sql, bodyId));
     return {
       ...rest,
+      headers: rest.headers ?? [],
       repeats: found.repeats,
       raw: bytesOf(deliveryId),
       results: bodyIds.map((bodyId) => ({ bodyId, bytes: bytesOf(bodyId) })),

@@ -25,6 +25,9 @@ export const LOG_TYPES = [
   "schedule_fired",
   "schedule_skipped",
   "schedule_missed",
+  "delivery_redelivered",
+  "configuration_tested",
+  "old_events_cleaned",
 ] as const;
 
 export const logType = z.enum(LOG_TYPES);

@@ -2,22 +2,20 @@
 // deliveries that belong to none yet, and shows every run in one live feed. It watches a session until it has settled.
 import { DurableObject } from "cloudflare:workers";
 import { type Env, type Settings, settingsFrom } from "../env.ts";
+import type { Inbox } from "../inbox/object.ts";
+import { snapshotAnswer } from "../live/answers.ts";
+import type { LiveEvent, News } from "../live/event.ts";
+import { isFeedRequest, LiveFeed } from "../live/feed.ts";
 import { AGENT_IDS, type AgentId } from "../opal/agents.ts";
 import { armAlarm, armSafety } from "../platform/alarm.ts";
 import type { BreakerRules } from "../platform/breaker.ts";
 import { now } from "../platform/clock.ts";
 import { objectName, type RunIds, runIds } from "../platform/ids.ts";
-import {
-  answerClose,
-  closeStalled,
-  type NumberedLog,
-  nextStall,
-  openSocket,
-  pumpSockets,
-  receiveMessage,
-} from "../platform/live.ts";
+import { answerClose, LiveSockets, unfiltered } from "../platform/live.ts";
+import type { NumberedEntry, NumberedLog } from "../platform/live-log.ts";
 import { describeError, log } from "../platform/log.ts";
 import { flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
+import { pressureOf } from "../platform/pressure.ts";
 import { random, randomLetters } from "../platform/random.ts";
 import type { Refusal } from "../platform/refusal.ts";
 import { sleep, withinLimit } from "../platform/wait.ts";
@@ -41,6 +39,7 @@ import type { Leave, SyncSession } from "../sync/object.ts";
 import { FOREIGN_SYNC, type Heritage, NO_HERITAGE, planRun, type SyncCommand } from "../sync/plan.ts";
 import type { RunReport, RunSummary } from "../sync/report.ts";
 import type { RunRequest } from "../sync/run/request.ts";
+import type { WorkspaceAccount } from "./account.ts";
 import type { ControlDetails, SweepCounts } from "./control.ts";
 import { ControlJournal } from "./control-journal.ts";
 import { judgeEstimates } from "./estimate.ts";
@@ -49,17 +48,25 @@ import { type Fallback, fallbackOf } from "./fallback.ts";
 import type { GrantedSync, IdempotencyKey, SyncAnswer } from "./granted.ts";
 import { breakerRules, breakerState, leaveToCall, resetBreaker, whyNotStart } from "./guard.ts";
 import { describeHolder } from "./holder.ts";
-import { WorkspaceJournal } from "./journal.ts";
+import { TO_INBOX, WorkspaceJournal } from "./journal.ts";
 import { type Expected, estimateOf, foresee } from "./learn.ts";
 import { LATENESS_MS, mustAskHolder } from "./lease.ts";
-import { ITSELF, type LogEntry } from "./log.ts";
+import { ITSELF, type LogEntry, type LogType } from "./log.ts";
 import { keepAnswer, oncePerKey } from "./once.ts";
 import type { PlannedSync, SyncOrder } from "./order.ts";
 import type { Control, HeldDelivery, Overview } from "./overview.ts";
-import { nextHeldRetry, type Placement, type PlacingParts, placeDelivery, retryHeld } from "./placing.ts";
+import {
+  giveUpHeld,
+  nextGiveUp,
+  nextHeldRetry,
+  type Placement,
+  type PlacingParts,
+  placeDelivery,
+  retryHeld,
+} from "./placing.ts";
 import { grantQueued, type StartingParts, startOrQueue, withdrawQueued } from "./starting.ts";
 import { lostReport, takeIn } from "./taking-in.ts";
-import { tellSession } from "./telling.ts";
+import { tellInbox, tellSession } from "./telling.ts";
 
 /** Letters that tell runs of one millisecond apart. */
 const RUN_LETTERS = 5;
@@ -77,6 +84,8 @@ export class Workspace extends DurableObject<Env> {
   readonly #control: ControlJournal;
   readonly #estimates: EstimateJournal;
   readonly #schedules: ScheduleJournal;
+  readonly #sockets: LiveSockets<NumberedEntry, null>;
+  readonly #live: LiveFeed;
   readonly #outboxInFlight = new Set<string>();
   /** Idempotency keys of requests that this instance is answering right now. */
   readonly #keysInFlight = new Set<string>();
@@ -90,6 +99,14 @@ export class Workspace extends DurableObject<Env> {
     this.#control = new ControlJournal(ctx.storage.sql);
     this.#estimates = new EstimateJournal(ctx.storage.sql);
     this.#schedules = new ScheduleJournal(ctx.storage.sql);
+    this.#sockets = new LiveSockets(ctx, unfiltered("overview"));
+    this.#live = new LiveFeed(ctx, {
+      createdAt: () => this.#journal.lastTime("created"),
+      snapshot: () => snapshotAnswer(this.#overview()),
+      sessionOfRemote: (remoteId) => this.#journal.sessionOfRemote(remoteId),
+      earlierMs: (agentId, sessionId) => this.#journal.earlierMs(agentId, sessionId),
+      logAfter: (seq, limit) => this.#control.logEntriesAfter(seq, limit),
+    });
     if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
     const workspace = this.#journal.workspace() ?? ctx.id.name?.split(":")[0];
     if (workspace === undefined) throw new Error("a workspace object must be called by its name first");
@@ -187,6 +204,11 @@ export class Workspace extends DurableObject<Env> {
     return this.#control.logEntries(before, limit);
   }
 
+  /** Somebody did something elsewhere to what belongs to this workspace. */
+  async note(type: LogType, actor: string, data: LogEntry["data"]): Promise<void> {
+    this.#control.log(type, actor, now(), data);
+  }
+
   /** The last run that went well, while it is recent, and the latest ones. Old data, for orientation only. */
   async fallback(): Promise<Fallback> {
     return fallbackOf(this.#journal.recentRuns(), this.#journal.lastTime("fallback_cleared"), now());
@@ -232,9 +254,18 @@ export class Workspace extends DurableObject<Env> {
     return showSchedules(this.#scheduleParts());
   }
 
-  /** A session says how its run is. Older news than what is known is ignored. */
-  async report(report: RunReport): Promise<void> {
-    this.#takeIn(report);
+  /** A session says how its run is, and what happened to it. What is known already, or is older, is ignored. */
+  async report(report: RunReport, news: readonly News[] = []): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.#takeIn(report);
+      this.#live.take(report.sessionId, news);
+    });
+    await this.#moved();
+  }
+
+  /** Another object says what happened there, numbered in its own order: what has been heard is not told twice. */
+  async announce(source: string, events: readonly { seq: number; event: LiveEvent }[]): Promise<void> {
+    this.#live.take(source, events);
     await this.#moved();
   }
 
@@ -255,6 +286,14 @@ export class Workspace extends DurableObject<Env> {
     return { total: this.#journal.heldTotal().count, deliveries: this.#journal.heldDeliveries(limit) };
   }
 
+  /** What neither the runs' accounts nor D1 show yet of deliveries; at most so many sessions. */
+  async account(limit: number): Promise<WorkspaceAccount> {
+    const journal = this.#journal;
+    const unsettled = journal.unsettledSessions(limit);
+    const pressure = pressureOf(this.ctx.storage.sql, now());
+    return { held: journal.heldCounts(), handedOver: journal.handedOver(), unsettled, pressure };
+  }
+
   /** Whether a session has still to be told something. */
   async hasToTell(sessionId: string): Promise<boolean> {
     return waiting(this.ctx.storage.sql, sessionId) > 0;
@@ -273,13 +312,19 @@ export class Workspace extends DurableObject<Env> {
     return { ...found, ...(await fireDueSchedules(parts, now())) };
   }
 
-  /** Opens a WebSocket on the overview: a snapshot, or what came after `?since=epoch.seq`, then every change. */
+  /**
+   * Opens a WebSocket on the overview: a snapshot, or what came after `?since=epoch.seq`, then every change. Or one on
+   * the feed of live events.
+   */
   override async fetch(request: Request): Promise<Response> {
-    return openSocket(this.ctx, request, this.#numberedLog(), now());
+    if (isFeedRequest(request)) return this.#live.open(request, now());
+    const since = new URL(request.url).searchParams.get("since");
+    return this.#sockets.open({ since, filter: null }, this.#numberedLog(), now());
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    receiveMessage(socket, message, this.#numberedLog(), now());
+    if (this.#live.has(socket)) this.#live.receive(socket, message, now());
+    else this.#sockets.receive(socket, message, this.#numberedLog(), now());
     await this.#arm();
   }
 
@@ -293,6 +338,7 @@ export class Workspace extends DurableObject<Env> {
     await this.#withoutThrowing("held_retry", async () => {
       if ((this.#nextHeldRetry() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#retryHeld();
     });
+    await this.#withoutThrowing("give_up_held", async () => giveUpHeld(this.#placingParts()));
     await this.#withoutThrowing("sweep", async () => {
       if ((this.#nextSweep() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#sweep();
     });
@@ -302,7 +348,8 @@ export class Workspace extends DurableObject<Env> {
       }
     });
     await this.#withoutThrowing("flush", async () => {
-      closeStalled(this.ctx, startedAt);
+      this.#sockets.closeStalled(this.#numberedLog().epoch, startedAt);
+      this.#live.closeStalled(startedAt);
       await this.#flush();
     });
     this.#log("info", "alarm", { duration_ms: now() - startedAt });
@@ -418,7 +465,8 @@ export class Workspace extends DurableObject<Env> {
     const summary = this.#journal.summaryOf(sessionId);
     if (summary === undefined) return;
     this.#log("error", "session_lost", { session_id: sessionId });
-    this.#control.log("session_lost", ITSELF, now(), { session_id: sessionId });
+    const { isOver, origin } = summary;
+    this.#control.log("session_lost", ITSELF, now(), { session_id: sessionId, was_over: isOver, origin });
     this.#takeIn(lostReport(summary, now()));
   }
 
@@ -440,9 +488,15 @@ export class Workspace extends DurableObject<Env> {
     if (told !== this.#controlTold) {
       this.#controlTold = told;
       this.ctx.storage.transactionSync(() => this.#appendFeed(null));
-      pumpSockets(this.ctx, this.#numberedLog(), now());
     }
+    this.#show();
     return control;
+  }
+
+  /** Sends whoever watches what they have not seen. */
+  #show(): void {
+    this.#sockets.show(() => this.#numberedLog(), now());
+    this.#live.show(now());
   }
 
   #describeControl(): Control {
@@ -477,10 +531,11 @@ export class Workspace extends DurableObject<Env> {
     return nextHeldRetry(this.#journal.oldestHeld(), this.#journal.lastTime("held"));
   }
 
-  async #deliverOutbox(sessionId: string, messages: readonly OutboxMessage[]): Promise<number> {
+  async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<number> {
     const { storage } = this.ctx;
     const parts = { storage, journal: this.#journal, takeIn: (report: RunReport) => this.#takeIn(report) };
-    await tellSession(parts, this.#session(sessionId), messages);
+    if (destination === TO_INBOX) await tellInbox(parts, this.#opalInbox(), messages);
+    else await tellSession(parts, this.#session(destination), messages);
     return messages.length;
   }
 
@@ -510,14 +565,14 @@ export class Workspace extends DurableObject<Env> {
   }
 
   async #moved(): Promise<void> {
-    pumpSockets(this.ctx, this.#numberedLog(), now());
+    this.#show();
     this.ctx.waitUntil(this.#flush());
     await this.#arm();
   }
 
   async #flush(): Promise<void> {
     await flush(this.#outboxPort());
-    pumpSockets(this.ctx, this.#numberedLog(), now());
+    this.#show();
     await this.#arm();
   }
 
@@ -527,8 +582,10 @@ export class Workspace extends DurableObject<Env> {
       this.ctx.storage,
       () => [
         nextDelivery(this.ctx.storage.sql),
-        nextStall(this.ctx),
+        this.#sockets.nextStall(),
+        this.#live.nextStall(),
         this.#nextHeldRetry(),
+        nextGiveUp(this.#journal),
         this.#nextSweep(),
         this.#control.queue()?.queued.expiresAt,
       ],
@@ -571,6 +628,10 @@ export class Workspace extends DurableObject<Env> {
 
   #session(sessionId: string): DurableObjectStub<SyncSession> {
     return this.env.SYNC_SESSION.getByName(objectName(this.#name, sessionId));
+  }
+
+  #opalInbox(): DurableObjectStub<Inbox> {
+    return this.env.INBOX.getByName(objectName(this.#name, TO_INBOX));
   }
 
   #overview(): Overview {

@@ -5,16 +5,20 @@ import { now } from "../platform/clock.ts";
 import { enqueue } from "../platform/outbox.ts";
 import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import { type RunRequest, runRequest } from "../sync/run/request.ts";
-import type { WorkspaceJournal } from "./journal.ts";
+import { TO_INBOX, type WorkspaceJournal } from "./journal.ts";
 
 /** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
 const HELD_RETRY_MS = 10_000;
 const ADOPT_AFTER_MS = 60_000;
+/** What proves no workflow by itself waits this long for one that does, in ms. */
+const GIVE_UP_AFTER_MS = 60 * 60_000;
 
 export type Placement =
   | { readonly outcome: "bound"; readonly sessionId: string }
   | { readonly outcome: "held"; readonly deliveryId: string }
   | { readonly outcome: "duplicate"; readonly deliveryId: string }
+  /** Nothing will ever say which run it belongs to. */
+  | { readonly outcome: "without_run" }
   /** Too much is held already; nothing was stored. */
   | { readonly outcome: "full" };
 
@@ -52,12 +56,14 @@ export async function placeDelivery(parts: PlacingParts, incoming: IncomingDeliv
   const { storage, journal } = parts;
   const { remoteId, deliveryId, receivedAt, correlated } = incoming.delivery;
   // Once bound, a repeat is the session's to count, also while the first one is still on its way there.
-  const bound = remoteId === null ? undefined : journal.sessionOfRemote(remoteId);
+  if (remoteId === null) return { outcome: "without_run" };
+  const bound = journal.sessionOfRemote(remoteId);
   if (bound !== undefined) return { outcome: "bound", sessionId: bound };
   const repeated = journal.repeatHeld(incoming);
   if (repeated !== undefined) return { outcome: "duplicate", deliveryId: repeated };
-  const mayBeActive = remoteId !== null && saysSomething(incoming);
-  const found = mayBeActive ? await findRun(parts, { remoteId, oldestAt: receivedAt, correlated }) : undefined;
+  const found = saysSomething(incoming)
+    ? await findRun(parts, { remoteId, oldestAt: receivedAt, correlated })
+    : undefined;
   if (found !== undefined) return { outcome: "bound", sessionId: found };
   // The same delivery may have been held while this one was looking for its run.
   const repeatedMeanwhile = journal.repeatHeld(incoming);
@@ -98,6 +104,22 @@ export function bindRemote(sql: SqlStorage, journal: WorkspaceJournal, remoteId:
 /** Call inside a transaction. */
 export function tell(sql: SqlStorage, sessionId: string, message: ToSession): void {
   enqueue(sql, sessionId, JSON.stringify(message), now());
+}
+
+/** Gives up waiting for the run of what says nothing by itself: it goes to the inbox. */
+export function giveUpHeld({ storage, journal }: PlacingParts): void {
+  const at = now();
+  storage.transactionSync(() => {
+    for (const deliveryId of journal.unplaceableHeld(at - GIVE_UP_AFTER_MS)) {
+      enqueue(storage.sql, TO_INBOX, deliveryId, at);
+    }
+  });
+}
+
+/** When the next one is given up; undefined when none is held. */
+export function nextGiveUp(journal: WorkspaceJournal): number | undefined {
+  const oldest = journal.oldestUnplaceable();
+  return oldest === undefined ? undefined : oldest + GIVE_UP_AFTER_MS;
 }
 
 /** Tries every workflow that held deliveries speak of again; answers the ids of the runs that were adopted. */

@@ -1,4 +1,6 @@
 // What the workspace has to tell a session: told in order, and until the session has taken it.
+import { withoutRun } from "../inbox/delivery.ts";
+import type { Inbox } from "../inbox/object.ts";
 import type { OutboxMessage } from "../platform/outbox.ts";
 import type { DeliveryOutcome } from "../sync/delivery.ts";
 import type { SyncSession } from "../sync/object.ts";
@@ -34,6 +36,21 @@ export async function tellSession(
         await handOver(parts, session, told.deliveryId);
         break;
     }
+  }
+}
+
+/** Deliveries that no run claimed. Rejects when the inbox did not take one; a repeat it knows by its id. */
+export async function tellInbox(
+  { storage, journal }: Pick<TellingParts, "storage" | "journal">,
+  inbox: DurableObjectStub<Inbox>,
+  messages: readonly OutboxMessage[],
+): Promise<void> {
+  for (const { message: deliveryId } of messages) {
+    const incoming = journal.readHeld(deliveryId);
+    if (incoming === undefined) continue;
+    const outcome = await inbox.take(withoutRun(incoming));
+    if (outcome.outcome === "throttled") throw new Error("the inbox takes in no more for the moment");
+    storage.transactionSync(() => journal.dropHeld(incoming));
   }
 }
 

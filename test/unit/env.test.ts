@@ -1,6 +1,6 @@
 // Settings are parsed once, a wrong one is named, and its value never is.
 import { describe, expect, test } from "vitest";
-import { ConfigurationError, type Env, settingsFrom } from "../../src/env.ts";
+import { ConfigurationError, type Env, settingStates, settingsFrom } from "../../src/env.ts";
 
 const CURRENT = "current-webhook-secret-of-40-characters--";
 const PREVIOUS = "previous-webhook-secret-of-40-characters-";
@@ -25,7 +25,8 @@ const DEVELOPMENT: Variables = {
 
 /** Only variables matter here; the bindings are the platform's. */
 function env(variables: Variables): Env {
-  const bindings: Pick<Env, "DB" | "ASSETS" | "SYNC_SESSION" | "WORKSPACE"> = Object.create(null);
+  const bindings: Pick<Env, "DB" | "ASSETS" | "SYNC_SESSION" | "WORKSPACE" | "INBOX" | "RECEIVER_WALL"> =
+    Object.create(null);
   return Object.assign(bindings, variables);
 }
 
@@ -235,6 +236,55 @@ describe("webhook secrets", () => {
   });
 });
 
+describe("sources with secrets of their own", () => {
+  const OWN = "secret-of-one-source-alone-of-40-letters-";
+  const given = (secrets: unknown) => ({ OSA_SOURCE_SECRETS: JSON.stringify(secrets) });
+
+  test("sign with these and with no other, in the default workspace", () => {
+    const { webhookSecrets } = settings(PRODUCTION, {
+      ...given({ ga4: OWN, "external:crm": [OWN, PREVIOUS] }),
+      OSA_WORKSPACE_SECRETS: JSON.stringify({ acme: ACME }),
+    });
+    expect(webhookSecrets("default", "ga4")).toEqual([{ name: "current of ga4", value: OWN }]);
+    expect(webhookSecrets("default", "external:crm")).toEqual([
+      { name: "current of external:crm", value: OWN },
+      { name: "previous of external:crm", value: PREVIOUS },
+    ]);
+    for (const source of ["opal", "salesforce", "external:other"]) {
+      expect(webhookSecrets("default", source)).toEqual([{ name: "current", value: CURRENT }]);
+    }
+    expect(webhookSecrets("acme", "ga4")).toEqual([{ name: "current", value: ACME }]);
+  });
+
+  test.each<[string, unknown]>([
+    ["names a source that nobody has", { hubspot: OWN }],
+    ["names OPAL, which has settings of its own", { opal: OWN }],
+    ["holds a short secret", { ga4: "hunter2" }],
+    ["holds three secrets", { ga4: [OWN, OWN, OWN] }],
+    ["holds none", { ga4: [] }],
+    ["holds a development value", { ga4: "development-value-not-for-production-use" }],
+  ])("are refused, unseen, when the list %s", (_what, secrets) => {
+    const found = problems(PRODUCTION, given(secrets));
+    expect(found).toEqual([expect.stringMatching(/^OSA_SOURCE_SECRETS\b/)]);
+    expect(found.join()).not.toMatch(/hunter2|of-one-source/);
+  });
+});
+
+describe("what the receivers take in", () => {
+  test("is 300 a second and 10,000 at once, unless it is said otherwise", () => {
+    expect(settings(PRODUCTION).intake).toEqual({ perSecond: 300, burst: 10_000 });
+    const given = { RECEIVER_RATE_PER_SECOND: "20", RECEIVER_BURST: "40" };
+    expect(settings(PRODUCTION, given).intake).toEqual({ perSecond: 20, burst: 40 });
+    expect(problems(PRODUCTION, { RECEIVER_BURST: "0" })).toEqual([expect.stringMatching(/^RECEIVER_BURST/)]);
+  });
+
+  test("with the tools token is everything, or what its scopes say", () => {
+    expect(settings(PRODUCTION).toolsScopes).toEqual(["deliver", "read"]);
+    expect(settings(PRODUCTION, { OPAL_TOOLS_SCOPES: "read" }).toolsScopes).toEqual(["read"]);
+    expect(problems(PRODUCTION, { OPAL_TOOLS_SCOPES: "all" })).toEqual([expect.stringMatching(/^OPAL_TOOLS_SCOPES/)]);
+  });
+});
+
 describe("the old application's signatures", () => {
   const on = { LEGACY_SIGNATURES: "true" };
 
@@ -246,5 +296,30 @@ describe("the old application's signatures", () => {
   test("need an acknowledgement elsewhere", () => {
     expect(problems(PRODUCTION, on)).toEqual([expect.stringMatching(/^LEGACY_SIGNATURES is not safe/)]);
     expect(settings(PRODUCTION, { ...on, LEGACY_SIGNATURES_ACKNOWLEDGED: "true" }).acceptsLegacySignatures).toBe(true);
+  });
+});
+
+describe("the state of every setting", () => {
+  const stateOf = (change: Variables, name: string) =>
+    settingStates(env({ ...PRODUCTION, ...change })).find((setting) => setting.name === name);
+
+  test("is told by name: set, not set, or wrong and why", () => {
+    expect(stateOf({}, "OPAL_WEBHOOK_URL")).toEqual({ name: "OPAL_WEBHOOK_URL", state: "set", problem: null });
+    expect(stateOf({ OPAL_TOOLS_TOKEN: "" }, "OPAL_TOOLS_TOKEN")).toMatchObject({ state: "not_set", problem: null });
+    expect(stateOf({ OPAL_TIMEOUT_MS: "soon" }, "OPAL_TIMEOUT_MS")).toMatchObject({ state: "wrong" });
+    expect(stateOf({ OSA_WEBHOOK_SHARED_SECRET: "" }, "OSA_WEBHOOK_SHARED_SECRET")).toMatchObject({
+      ...{ state: "wrong", problem: "OSA_WEBHOOK_SHARED_SECRET is missing" },
+    });
+    expect(stateOf({ OSA_WORKSPACE_SECRETS: "{" }, "OSA_WORKSPACE_SECRETS")).toMatchObject({ state: "wrong" });
+    expect(stateOf({ OPAL_TIMEOUT_MS: "soon" }, "SESSION_SECRET")).toMatchObject({ state: "set" });
+  });
+
+  test("names each once and shows no value", () => {
+    const change = { OPAL_TIMEOUT_MS: "secretly-slow", OSA_WORKSPACE_SECRETS: JSON.stringify({ acme: "short" }) };
+    const states = settingStates(env({ ...PRODUCTION, ...change }));
+    expect(new Set(states.map(({ name }) => name)).size).toBe(states.length);
+    for (const value of [CURRENT, BEARER, SESSION, "secretly-slow", 'short"', "0a1b2c"]) {
+      expect(JSON.stringify(states)).not.toContain(value);
+    }
   });
 });

@@ -12,6 +12,11 @@ const PUBLIC = new Set([
   "POST /api/webhooks/opal-workflow",
   "GET /api/webhooks/opal-workflow/:workspace",
   "POST /api/webhooks/opal-workflow/:workspace",
+  ...["ga4", "salesforce", "external/:source"].flatMap((path) => [
+    `GET /api/webhooks/${path}`,
+    `POST /api/webhooks/${path}`,
+    `POST /api/webhooks/${path}/:workspace`,
+  ]),
   "POST /api/auth/login",
   // OPAL reads these before it has anything to sign in with; they hold nothing of a workspace.
   "GET /discovery",
@@ -27,7 +32,10 @@ const EMAIL = "operator@osa.localhost";
 const PASSWORD = "test-password";
 
 function visit(route: { method: string; path: string }, headers: Readonly<Record<string, string>>): Promise<Answer> {
-  const path = route.path.replace(":id", "sync-1700000000000-abcde").replace(/:\w+/g, "anything");
+  const path = route.path
+    .replace(/:id\{whd_.*\}/, "whd_anything")
+    .replace(":id", "sync-1700000000000-abcde")
+    .replace(/:\w+/g, "anything");
   return send(path, { method: route.method, headers, redirect: "manual" });
 }
 

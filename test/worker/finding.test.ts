@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Inbox } from "../../src/inbox/object.ts";
 import { SyncSession } from "../../src/sync/object.ts";
 import {
   agentEvent,
@@ -15,8 +16,10 @@ import {
 import { advanceClock, fixLuck, stopClock } from "../support/worker/faults.ts";
 import { boundRun, completedAgents, heldCount, passSeconds, report, runningByHand } from "../support/worker/finding.ts";
 import {
+  alarmOf,
   eventsOf,
   eventTypes,
+  inboxObject,
   passTimeUntil,
   ring,
   sessionObject,
@@ -165,9 +168,44 @@ describe("a delivery whose run is unknown is held", () => {
     expect(ids.sort()).toEqual(["nobodys", "nobodys-either"]);
   });
 
-  test("for good if it names no workflow at all, without keeping anybody awake", async () => {
-    expect((await webhook({ event_type: "agent.completed", agent_id: "geo_audit" })).status).toBe(202);
+  test("not at all if it names no workflow: it goes to the inbox at once", async () => {
+    const answer = await webhook({ event_type: "agent.completed", agent_id: "geo_audit" });
+    expect(answer.body).toMatchObject({ status: "stored", verdict: "quarantined", reason: "no_workflow_id" });
+    expect([await heldCount(), (await workspaceObject().overview()).runs]).toEqual([0, []]);
+    expect(await inboxObject("opal").find(answer.body.webhook_id)).toMatchObject({ repeats: 0 });
+  });
+
+  test("for an hour if it proves no workflow, and then goes to the inbox, with how often it came", async () => {
+    const unknown = { event_type: "something_new", workflow_id: "nobodys" };
+    const answer = await webhook(unknown);
+    await webhook(unknown);
     await passSeconds(120);
     expect([await heldCount(), (await workspaceObject().overview()).runs]).toEqual([1, []]);
+    expect(await alarmOf(workspaceObject())).toBeLessThanOrEqual(Date.now() + 60 * 60_000);
+    advanceClock(60 * 60_000);
+    await ring(workspaceObject());
+    await eventually(heldCount, (count) => count === 0);
+    expect(await inboxObject("opal").find(answer.body.webhook_id)).toMatchObject({
+      repeats: 1,
+      facts: { verdict: "ignored", reason: "unknown_event_type", remoteId: "nobodys" },
+    });
+    expect((await inboxObject("opal").account()).ledger).toMatchObject({ received: 2, duplicate: 1, ignored: 1 });
+  });
+
+  test("and goes to the inbox once even if the answer to that is lost", async () => {
+    fixLuck(0);
+    await webhook({ event_type: "something_new", workflow_id: "nobodys" });
+    const take = Inbox.prototype.take;
+    let lost = 0;
+    vi.spyOn(Inbox.prototype, "take").mockImplementation(async function (this: Inbox, ...args) {
+      const outcome = await take.apply(this, args);
+      if (lost++ === 0) throw new Error("the answer is lost");
+      return outcome;
+    });
+    advanceClock(61 * 60_000);
+    await ring(workspaceObject());
+    await passTimeUntil([workspaceObject()], heldCount, (count) => count === 0);
+    expect(lost).toBe(2);
+    expect((await inboxObject("opal").account()).ledger).toMatchObject({ received: 1, ignored: 1 });
   });
 });

@@ -108,7 +108,7 @@ describe("reliability", () => {
 
   test("is degraded once a delivery has waited for its run for five minutes", async () => {
     stopClock();
-    await webhook({ event_type: "agent.completed", agent_id: "geo_audit" });
+    await webhook({ event_type: "something_new", workflow_id: "nobodys" });
     advanceClock(5 * 60_000);
     expect((await health()).overall).toBe("healthy");
     advanceClock(1);

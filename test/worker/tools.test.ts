@@ -170,6 +170,119 @@ describe("the token", () => {
   });
 });
 
+describe("the token's scopes", () => {
+  const run = { session_id: "sync-x", correlation_id: "force-sync-x" };
+  /** Calls with the required parameters; what they answer beyond the scope does not matter here. */
+  async function callAll(scopes: string): Promise<Map<string, Response>> {
+    const context = createExecutionContext();
+    const { tools } = (await send("/api/opal/enhanced-tools", { headers: { Authorization: `Bearer ${TOKEN}` } })).body;
+    const answers = new Map<string, Response>();
+    for (const { name, endpoint, auth_requirements: needed } of tools) {
+      const request = new Request(`http://osa.localhost${endpoint}`, {
+        method: "POST",
+        headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
+        body: JSON.stringify(sent(run, AGENT, { agent_id: AGENT, agent_results: {}, agent_data: [entryOf(AGENT)] })),
+      });
+      const answer = await app.fetch(request, { ...env, OPAL_TOOLS_SCOPES: scopes }, context);
+      answers.set(`${name} (${needed[0].scope_bundle})`, answer);
+    }
+    await waitOnExecutionContext(context);
+    return answers;
+  }
+
+  test.for(["deliver", "read"])(
+    "one of %s alone opens the functions advertised with it, and no other",
+    async (scope) => {
+      const answers = await callAll(scope);
+      expect(answers.size).toBe(6);
+      for (const [name, answer] of answers) {
+        const body: Body = await answer.json();
+        const isOpen = name.endsWith(`(${scope})`);
+        expect([name, answer.status === 403]).toEqual([name, !isOpen]);
+        if (isOpen) continue;
+        const needed = scope === "deliver" ? "read" : "deliver";
+        expect(body).toMatchObject({
+          ...{ code: "access_denied", required_permissions: [needed], current_permissions: [scope] },
+        });
+        expect(answer.headers.get("WWW-Authenticate")).toBe(
+          `Bearer realm="osa-edge-tools", error="insufficient_scope", scope="${needed}"`,
+        );
+      }
+      expect((await call("GET", "/api/force-sync/held")).body.total).toBe(scope === "deliver" ? 3 : 0);
+    },
+  );
+
+  test("both open everything, and so does saying nothing of them", async () => {
+    for (const scopes of ["deliver read", "read deliver", ""]) {
+      const statuses = [...(await callAll(scopes)).values()].map(({ status: code }) => code);
+      expect([scopes, statuses.filter((code) => code === 401 || code === 403)]).toEqual([scopes, []]);
+    }
+  });
+});
+
+describe("data for one agent under that agent's address", () => {
+  const put = (agent: string, body: unknown, token?: string) => post(`/api/opal/agent-data/${agent}`, body, token);
+  const dataOf = (run: RunNames, more: Fields = {}) => ({
+    ...{ workflow_id: remoteOf(run), execution_results: result(AGENT), metadata: { success: true } },
+    ...more,
+  });
+
+  test("is taken in as by a function, whatever alias the address has", async () => {
+    const run = await runningSync();
+    const answer = await put("Content-Review", dataOf(run, { agent_name: "Content Review Agent" }));
+    expect(answer).toMatchObject({
+      ...{ status: 200, body: { success: true, status: "processed", agent_id: AGENT, verdict: "processed" } },
+    });
+    expect(answer.body).toMatchObject({
+      correlation_id: run.correlation_id,
+      webhook_id: expect.stringMatching(/^whd_/),
+    });
+    expect(agentOf(await status(run.session_id)).status).toBe("completed");
+    const [delivery] = await sessionObject(run.session_id).deliveries();
+    expect(delivery).toMatchObject({ source: "opal_agent_data", secret: "tools token" });
+    expect((await put(AGENT, dataOf(run, { agent_name: "Content Review Agent" }))).body).toMatchObject({
+      ...{ status: "duplicate", first_webhook_id: answer.body.webhook_id },
+    });
+  });
+
+  test("may bring its results as output_data, or say that the agent failed", async () => {
+    const run = await runningSync();
+    const output = { execution_results: {}, output_data: result(AGENT) };
+    expect((await put(AGENT, dataOf(run, output))).body).toMatchObject({ verdict: "processed" });
+    await put("geo_audit", dataOf(run, { metadata: { success: false, error_message: "no sitemap" } }));
+    const after = await status(run.session_id);
+    expect([agentOf(after).status, agentOf(after, "geo_audit").status]).toEqual(["completed", "failed"]);
+  });
+
+  test("is refused for an agent nobody knows, and each wrong field is named", async () => {
+    const run = await runningSync();
+    expect(await put("astrologer", dataOf(run))).toMatchObject({ status: 404, body: { code: "resource_not_found" } });
+    const pointers = async (body: unknown) => {
+      const answer = await put(AGENT, body);
+      expect(answer).toMatchObject({ status: 400, body: { code: "validation_failed" } });
+      return answer.body.errors.map(({ pointer }: Body) => pointer);
+    };
+    expect(await pointers({})).toEqual(["/workflow_id", "/execution_results", "/metadata"]);
+    expect(await pointers(dataOf(run, { execution_results: "text", output_data: [] }))).toEqual([
+      ...["/execution_results", "/output_data"],
+    ]);
+    expect(await pointers(dataOf(run, { agent_id: "geo_audit" }))).toEqual(["/agent_id"]);
+    expect(await pointers({ parameters: { workflow_id: "x", metadata: {} } })).toEqual([
+      "/parameters/execution_results",
+    ]);
+    expect(await sessionObject(run.session_id).deliveries()).toHaveLength(0);
+  });
+
+  test("needs the token, JSON, and no more than a webhook may have", async () => {
+    expect((await put(AGENT, {}, "wrong")).status).toBe(401);
+    expect((await put(AGENT, {}, "")).status).toBe(401);
+    const headers = { "Content-Type": "text/plain", Authorization: `Bearer ${TOKEN}` };
+    const address = `/api/opal/agent-data/${AGENT}`;
+    expect((await send(address, { method: "POST", headers, body: "{}" })).status).toBe(415);
+    expect((await put(AGENT, { filler: "x".repeat(10 * 1024 * 1024) })).status).toBe(413);
+  });
+});
+
 describe("data that comes by a function", () => {
   test("is taken in as a webhook is, and answered as one", async () => {
     const run = await runningSync();

@@ -1,13 +1,14 @@
 // The signature doctor over HTTP: what an operator hands in, and what never comes out.
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { app } from "../../src/app.ts";
 import {
   ACME_SECRET,
   type Answer,
   API_KEY,
   call,
+  eventually,
   hmac,
   ORIGIN,
   PREVIOUS_SECRET,
@@ -15,8 +16,10 @@ import {
   send,
   signature,
   unixSeconds,
+  WEBHOOKS,
   webhook,
 } from "../support/worker/client.ts";
+import { startOver } from "../support/worker/objects.ts";
 
 const DOCTOR = "/api/webhook-doctor";
 const BODY = '{ "workflow_id": "wf-1" }\n';
@@ -146,6 +149,82 @@ test("no answer holds a secret or the digest that would have been right", async 
     expect(said).not.toContain(btoa(bytes));
   }
   for (const secret of [SECRET, PREVIOUS_SECRET, ACME_SECRET]) expect(said).not.toContain(secret);
+});
+
+describe("a recorded rejection", () => {
+  afterEach(startOver);
+
+  async function rejected(headers: Readonly<Record<string, string>>, body: string): Promise<number> {
+    const json = { "Content-Type": "application/json" };
+    expect((await send(WEBHOOKS, { method: "POST", headers: { ...json, ...headers }, body })).status).toBe(401);
+    const { rejections } = await eventually(
+      async () => (await call("GET", `${DOCTOR}/rejections`)).body,
+      (found) => found.rejections.length > 0,
+    );
+    return rejections[0].id;
+  }
+
+  test("is examined by its id, with what it was refused for", async () => {
+    const id = await rejected({ "X-OSA-Signature": await signature(JSON.stringify(JSON.parse(BODY))) }, BODY);
+    const answer = await call("POST", DOCTOR, { body: { rejection_id: id } });
+    expect(answer.body).toMatchObject({
+      ...{ signature_accepted: false, failed_check: "signature", refused_for: "signature_mismatch" },
+      ...{ receiver: "opal", body_kept: true, hinted_secret: "current" },
+      hints: [{ hint: "body_reserialised" }],
+    });
+  });
+
+  test("whose body was too large to keep is examined as far as that goes", async () => {
+    const body = JSON.stringify({ text: "x".repeat(20_000) });
+    const id = await rejected({ "X-OSA-Signature": await signature("another body") }, body);
+    const answer = await call("POST", DOCTOR, { body: { rejection_id: id } });
+    expect(answer.body).toMatchObject({ signature_accepted: false, failed_check: null, body_kept: false, hints: [] });
+    expect(answer.body.checks.at(-1)).toMatchObject({ check: "signature", ok: null });
+  });
+
+  test("that is not there is a 404, and needs nothing beside it", async () => {
+    expect((await call("POST", DOCTOR, { body: { rejection_id: 99 } })).status).toBe(404);
+    const answer = await call("POST", DOCTOR, { body: { rejection_id: 99, headers: {} } });
+    expect(answer.body.errors).toMatchObject([{ pointer: "/headers" }]);
+  });
+
+  test("is listed newest first, page by page, and counted", async () => {
+    await rejected({}, "1");
+    await rejected({}, "2");
+    const { body } = await eventually(
+      () => call("GET", `${DOCTOR}/rejections?limit=1`),
+      (found) => found.body.totals[0].at_least === 2,
+    );
+    expect(body.rejections).toHaveLength(1);
+    expect(body.totals).toEqual([
+      { source: "opal", code: "signature_invalid", reason: "missing_signature", at_least: 2 },
+    ]);
+    const next = await call("GET", `${DOCTOR}/rejections?limit=1&before=${body.next_before}`);
+    expect(next.body.rejections[0].id).toBeLessThan(body.rejections[0].id);
+  });
+});
+
+describe("a bare digest", () => {
+  const examineBare = async (headers: Readonly<Record<string, string>>, receiver = "external:crm") =>
+    (await call("POST", DOCTOR, { body: { headers, body: BODY, received_at: RECEIVED, receiver } })).body;
+
+  test("is explained for the receivers that take it", async () => {
+    const good = { "x-webhook-signature": await hmac(`${T}.${BODY}`, SECRET), "x-webhook-timestamp": String(T) };
+    expect(await examineBare(good)).toMatchObject({ signature_accepted: true, scheme: "bare", secret: "current" });
+    const capital = { ...good, "x-webhook-signature": good["x-webhook-signature"].toUpperCase() };
+    expect(await examineBare(capital)).toMatchObject({
+      ...{ failed_check: "format", hints: [{ hint: "digest_in_upper_case" }] },
+    });
+    const timeless = { ...good, "x-webhook-signature": await hmac(BODY, SECRET) };
+    expect(await examineBare(timeless)).toMatchObject({
+      ...{ failed_check: "signature", hints: [{ hint: "signed_without_time" }] },
+    });
+  });
+
+  test("is no signature for the others", async () => {
+    const good = { "x-webhook-signature": await hmac(`${T}.${BODY}`, SECRET), "x-webhook-timestamp": String(T) };
+    expect(await examineBare(good, "ga4")).toMatchObject({ signature_accepted: false, failed_check: "header_present" });
+  });
 });
 
 describe("what it does not take", () => {

@@ -13,8 +13,9 @@ import { eventually } from "./client.ts";
 import { advanceClock } from "./faults.ts";
 
 const DEFAULT_WORKSPACE = "default";
+const INBOXES = ["opal", "ga4", "salesforce", "external", "rejections"];
 
-type AnyObject = ReturnType<typeof sessionObject> | ReturnType<typeof workspaceObject>;
+type AnyObject = ReturnType<typeof sessionObject> | ReturnType<typeof workspaceObject> | ReturnType<typeof inboxObject>;
 
 export function sessionObject(sessionId: string, workspace = DEFAULT_WORKSPACE) {
   return env.SYNC_SESSION.getByName(`${workspace}:${sessionId}`);
@@ -22,6 +23,10 @@ export function sessionObject(sessionId: string, workspace = DEFAULT_WORKSPACE) 
 
 export function workspaceObject(workspace = DEFAULT_WORKSPACE) {
   return env.WORKSPACE.getByName(`${workspace}:workspace`);
+}
+
+export function inboxObject(name: string, workspace = DEFAULT_WORKSPACE) {
+  return env.INBOX.getByName(`${workspace}:inbox-${name}`);
 }
 
 /** Sessions of earlier tests; the platform goes on listing them. */
@@ -37,6 +42,7 @@ export async function startOver(): Promise<void> {
   await Promise.allSettled([
     ...sessions.map((id) => env.SYNC_SESSION.get(id).events(0, 0)),
     ...["default", "acme"].map((name) => workspaceObject(name).overview()),
+    ...["default", "acme"].flatMap((workspace) => INBOXES.map((name) => inboxObject(name, workspace).account())),
     env.DB.prepare("SELECT 1").run(),
   ]);
   await reset();

@@ -78,6 +78,11 @@ describe("the configuration", () => {
     acceptsLegacySignatures: false,
     sessionSecret: undefined,
     toolsToken: undefined,
+    toolsScopes: [],
+    intake: { perSecond: 1, burst: 1 },
+    eventRetentionDays: 30,
+    isDebugging: false,
+    sourcesWithSecrets: [],
     development: undefined,
     deadlineScale: 1,
   };

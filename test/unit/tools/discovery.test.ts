@@ -17,6 +17,15 @@ test("every function is told with a relative address, a method and a list of par
   }
 });
 
+test("each function says which scope a token needs for it", () => {
+  const { tools } = enhancedToolsDocument("all", "default");
+  const scopes = tools.map(({ name, auth_requirements: [needed] }) => [name, needed?.scope_bundle]);
+  expect(Object.fromEntries(scopes)).toEqual({
+    ...{ osa_send_data_to_osa_webhook: "deliver", osa_store_workflow_data: "deliver", osa_workflow_data: "deliver" },
+    ...{ osa_retrieve_workflow_context: "read", osa_validate_workflow_data: "read", osa_compile_final_results: "read" },
+  });
+});
+
 test.each(functions.map((tool) => [tool.name, tool.parameters] as const))(
   "%s: every parameter has a wire type, a description, and says whether it is required",
   (_name, parameters) => {

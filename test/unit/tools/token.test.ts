@@ -5,7 +5,8 @@ import { ConfigurationError, type Env, settingsFrom } from "../../../src/env.ts"
 const SECRET = "a-secret-of-the-service-with-40-letters--";
 
 function toolsToken(value: string | undefined): string | readonly string[] | undefined {
-  const bindings: Pick<Env, "DB" | "ASSETS" | "SYNC_SESSION" | "WORKSPACE"> = Object.create(null);
+  const bindings: Pick<Env, "DB" | "ASSETS" | "SYNC_SESSION" | "WORKSPACE" | "INBOX" | "RECEIVER_WALL"> =
+    Object.create(null);
   const variables = {
     ...{ ENVIRONMENT: "production", OPAL_WEBHOOK_URL: "https://webhook.opal.optimizely.com/webhooks/0a1b2c/trigger" },
     ...{ OPAL_STRATEGY_WORKFLOW_AUTH_KEY: SECRET, OSA_WEBHOOK_SHARED_SECRET: SECRET, OPAL_TOOLS_TOKEN: value },

@@ -2,7 +2,8 @@
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { diagnose, type NamedSecret } from "../../../src/webhooks/doctor.ts";
+import { diagnose } from "../../../src/webhooks/doctor.ts";
+import type { NamedSecret } from "../../../src/webhooks/doctor-hints.ts";
 
 const SECRET = "the-current-secret-of-forty-characters--";
 const PREVIOUS = "the-previous-secret-of-forty-characters-";
@@ -36,7 +37,7 @@ function examine(headers: Readonly<Record<string, string>>, given: Given = {}) {
       body: new TextEncoder().encode(body),
       receivedAtMs: (T + ageSeconds) * 1000,
     },
-    { active, retired: given.retired ?? [{ name: "older", value: RETIRED }], acceptsLegacy },
+    { active, retired: given.retired ?? [{ name: "older", value: RETIRED }], acceptsLegacy, acceptsBare: false },
   );
 }
 

@@ -5,7 +5,10 @@ import { normalise } from "../../../src/webhooks/normalise.ts";
 export const RECEIPT = { deliveryId: "whd_1", source: "opal", receivedAt: 1_767_603_600_000, secret: "current" };
 
 export async function read(document: unknown, raw = JSON.stringify(document)) {
-  const { incoming, ourRun } = await normalise(new TextEncoder().encode(raw), document, RECEIPT);
+  const { incoming, ourRun } = await normalise(new TextEncoder().encode(raw), document, RECEIPT, {
+    headers: [],
+    messageId: undefined,
+  });
   const { delivery, dedupKey, reports, results } = incoming;
   const [report] = reports;
   if (report === undefined || reports.length !== 1) throw new Error(`${reports.length} reports in one payload`);

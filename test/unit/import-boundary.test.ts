@@ -136,7 +136,10 @@ test("an object's SQL is in its journals and in the platform's storage files", (
     "workspace/control-journal.ts",
     "workspace/estimate-journal.ts",
     "schedules/journal.ts",
-    ...["outbox", "migrate", "sql", "bodies"].map((name) => `platform/${name}.ts`),
+    "live/journal.ts",
+    "inbox/journal.ts",
+    "inbox/rejection-journal.ts",
+    ...["outbox", "pressure", "ledger", "migrate", "sql", "bodies"].map((name) => `platform/${name}.ts`),
   ];
   expect(findings(worker, /\.exec\(\s*[`"']|\bsql\.exec\b|#sql\.exec\b/g, storage)).toEqual([]);
 });

@@ -2,7 +2,7 @@
 
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-export function log(level: "info" | "warn" | "error", event: string, fields: Fields): void {
+export function log(level: "debug" | "info" | "warn" | "error", event: string, fields: Fields): void {
   const line = JSON.stringify({ level, event, ...fields });
   // biome-ignore lint/suspicious/noConsole: the platform collects log lines from the console.
   console[level](line);

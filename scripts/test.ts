@@ -7,7 +7,7 @@ import { type Counts, hasTests, runVitest } from "./vitest-stage.ts";
 
 /** Projects of one line share one vitest; the others need both cores for themselves. */
 const VITEST_STAGES = [["unit", "worker", "simulator", "dashboard"], ["front-door"], ["browser"], ["chaos"]];
-const TYPE_PROJECTS = [".", "src/dashboard", "simulator", "scripts", "test", "test/unit"];
+const TYPE_PROJECTS = [".", "src/dashboard", "simulator", "scripts", "bench", "test", "test/unit"];
 
 interface Stage {
   readonly names: readonly string[];

@@ -18,7 +18,7 @@ const USAGE = `npm start -- [--verbose]
 
   --verbose   show what the Worker and the simulator log
 
-From the environment: PORT (${DEFAULT_PORT}), SIMULATOR_PORT (${DEFAULT_SIMULATOR_PORT}), SIMULATOR_SPEED (12), ${PASSED_ON.join(", ")}.
+From the environment: PORT (${DEFAULT_PORT}), SIMULATOR_PORT (${DEFAULT_SIMULATOR_PORT}), SIMULATOR_SPEED (12), SIMULATOR_DELIVER (webhooks), ${PASSED_ON.join(", ")}.
 `;
 
 try {

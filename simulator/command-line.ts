@@ -3,16 +3,17 @@
 import { readFileSync } from "node:fs";
 import { parseArgs, parseEnv } from "node:util";
 import { z } from "zod";
-import { type Faults, faultSet } from "./faults.ts";
+import { type Faults, faultSet, needsToken } from "./faults.ts";
 import { DEFAULT_PORT, DEFAULT_SPEED, DEFAULT_TARGET } from "./settings.ts";
 
-export const USAGE = `Plays OPAL: takes the trigger, runs nine agents, posts signed webhooks to OSA.
+export const USAGE = `Plays OPAL: takes the trigger, runs nine agents, reports to OSA by signed webhooks or by calls of its functions.
 
 node simulator/main.ts [flags]
   --port <number>          where to listen (SIMULATOR_PORT, ${DEFAULT_PORT}); 0 takes any free port
   --target <url>           OSA's address (OSA_URL, ${DEFAULT_TARGET})
   --speed <factor>         1 is real minutes (SIMULATOR_SPEED, ${DEFAULT_SPEED})
   --env-file <path>        KEY="value" lines, for example .dev.vars
+  --deliver <way>          webhooks (SIMULATOR_DELIVER, webhooks), tools or mixed
   --order <order>          sequence (default) or parallel
   --family <family>        mixed (default), shared or execution_results
   --seed <number>          the same seed repeats timings and results
@@ -21,7 +22,8 @@ node simulator/main.ts [flags]
   --verbose                one line per event
   --help
 
-Needed: OSA_WEBHOOK_SHARED_SECRET and OPAL_STRATEGY_WORKFLOW_AUTH_KEY, in the environment or the --env-file.
+Needed: OSA_WEBHOOK_SHARED_SECRET and OPAL_STRATEGY_WORKFLOW_AUTH_KEY, in the environment or the --env-file; for
+--deliver tools and mixed OPAL_TOOLS_TOKEN as well.
 `;
 
 export class CommandLineError extends Error {}
@@ -33,6 +35,7 @@ export interface Command {
   readonly faults: Faults;
   readonly webhookSecret: string;
   readonly triggerKey: string;
+  readonly toolsToken: string | undefined;
   readonly verbose: boolean;
 }
 
@@ -66,7 +69,12 @@ export function readCommandLine(args: readonly string[], environment: Environmen
     triggerKey,
   });
   if (!parsed.success) throw new CommandLineError(sentence(parsed.error));
-  return { ...parsed.data, verbose: flags.verbose ?? false, faults: readFaults(flags) };
+  const faults = readFaults(flags, env.SIMULATOR_DELIVER);
+  const toolsToken = env.OPAL_TOOLS_TOKEN;
+  if (needsToken(faults) && toolsToken === undefined) {
+    throw new CommandLineError("To deliver by tools, set OPAL_TOOLS_TOKEN in the environment or in the --env-file.");
+  }
+  return { ...parsed.data, verbose: flags.verbose ?? false, faults, toolsToken };
 }
 
 function readFlags(args: readonly string[]) {
@@ -79,6 +87,7 @@ function readFlags(args: readonly string[]) {
         target: { type: "string" },
         speed: { type: "string" },
         "env-file": { type: "string" },
+        deliver: { type: "string" },
         order: { type: "string" },
         family: { type: "string" },
         seed: { type: "string" },
@@ -93,8 +102,9 @@ function readFlags(args: readonly string[]) {
   }
 }
 
-function readFaults(flags: ReturnType<typeof readFlags>): Faults {
-  const { order, family, seed, resend, fault } = flags;
+/** The environment's way of delivering gives way to `--fault`, and that to the flags of single faults. */
+function readFaults(flags: ReturnType<typeof readFlags>, deliverByDefault: string | undefined): Faults {
+  const { deliver, order, family, seed, resend, fault } = flags;
   let json: unknown = {};
   try {
     if (fault !== undefined) json = JSON.parse(fault);
@@ -103,7 +113,13 @@ function readFaults(flags: ReturnType<typeof readFlags>): Faults {
   }
   const parsed = faultSet.safeParse(json);
   if (!parsed.success) throw new CommandLineError(`--fault: ${sentence(parsed.error)}`);
-  const given = { order, family, resend, seed: seed === undefined ? undefined : Number(seed) };
+  const given = {
+    deliver: deliver ?? parsed.data.deliver ?? deliverByDefault,
+    order,
+    family,
+    resend,
+    seed: seed === undefined ? undefined : Number(seed),
+  };
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const merged = faultSet.safeParse({ ...parsed.data, ...present });
   if (!merged.success) throw new CommandLineError(sentence(merged.error));

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
 import { credentialRequest } from "./credential.ts";
 import type { Desk } from "./desk.ts";
-import { faultRequest } from "./faults.ts";
+import { faultRequest, needsToken } from "./faults.ts";
 import { parseJson, readBody, sendJson, sendProblem } from "./http.ts";
 import type { Run } from "./records.ts";
 
@@ -49,15 +49,19 @@ export async function answerControl(
   }
 }
 
-async function addFaults(request: IncomingMessage, response: ServerResponse, { faults }: Desk): Promise<void> {
+async function addFaults(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
   const raw = await readBody(request);
   const parsed = faultRequest.safeParse(raw && parseJson(raw));
   if (!parsed.success) {
     return sendProblem(response, 400, "These faults cannot be played.", parsed.error.issues.flatMap(fieldErrors));
   }
   const { scope, ...set } = parsed.data;
-  faults.add(scope, set);
-  sendJson(response, 200, faults.view());
+  if (needsToken(set) && desk.settings.toolsToken === undefined) {
+    const errors = [{ field: "deliver", message: "needs OPAL_TOOLS_TOKEN; start the simulator with it" }];
+    return sendProblem(response, 400, "These faults cannot be played.", errors);
+  }
+  desk.faults.add(scope, set);
+  sendJson(response, 200, desk.faults.view());
 }
 
 /** An empty body accepts the key as it is. */
@@ -77,7 +81,7 @@ function fieldErrors(issue: z.core.$ZodIssue): { field: string; message: string 
   return issue.keys.map((key) => ({ field: [...issue.path, key].join("."), message: "unknown field" }));
 }
 
-function summary({ agents, deliveries, faults: _, ...run }: Run) {
+function summary({ agents, deliveries, questions: _questions, faults: _faults, ...run }: Run) {
   return {
     ...run,
     agents: agents.map(({ agentId, state }) => ({ agentId, state })),

@@ -1,19 +1,20 @@
-// Brings one webhook to OSA: signs every attempt afresh, resends the same bytes until an answer settles it.
+// Brings one delivery to OSA: addresses every attempt afresh, resends the same bytes until an answer settles it.
 
-import { post } from "./post.ts";
+import { NotAdvertised } from "./discovery.ts";
+import { type Answer, post } from "./post.ts";
 import type { Draw } from "./random.ts";
 import type { Attempt, Delivery } from "./records.ts";
 import { rest } from "./rest.ts";
 import type { Settings } from "./settings.ts";
-import { sign } from "./sign.ts";
+import type { Shipment } from "./shipment.ts";
 
-const WEBHOOK_PATH = "/api/webhooks/opal-workflow";
 const ATTEMPT_TIMEOUT_MS = 10_000;
 const FIRST_RESEND_MS = 250;
 const MAX_RESEND_MS = 5_000;
 const MAX_ATTEMPTS = 200;
 
 export interface Disturbance {
+  /** Or the bearer token. */
   readonly signature: "valid" | "wrong" | "wrong at first";
   /** The first attempt ends in the middle of its body. */
   readonly cut: boolean;
@@ -32,7 +33,7 @@ interface Means {
 /** Settles `delivery.outcome`; never rejects. */
 export async function deliver(
   delivery: Delivery,
-  body: Buffer,
+  shipment: Shipment,
   disturbance: Disturbance,
   { settings, draw, signal, onAnswer }: Means,
 ): Promise<void> {
@@ -40,7 +41,8 @@ export async function deliver(
   if (signal.aborted) return settle("stopped");
   for (let number = 1; ; number++) {
     const cut = disturbance.cut && number === 1;
-    const attempt = await attemptOnce(body, { ...disturbance, wrongSignature, cut }, settings, signal);
+    const sent = await attemptOnce(shipment, { ...disturbance, wrongSignature, cut }, signal);
+    const { attempt } = sent;
     delivery.attempts.push(attempt);
     onAnswer();
     settings.log(`${delivery.id} ${delivery.executionStatus}: ${attempt.status ?? attempt.answer}`);
@@ -50,7 +52,7 @@ export async function deliver(
       wrongSignature = false;
       continue;
     }
-    if (!isWorthRepeating(attempt.status)) return settle("refused");
+    if (sent.isHopeless || !isWorthRepeating(attempt.status)) return settle("refused");
     if (signal.aborted) return settle("stopped");
     if (!disturbance.resend || number === MAX_ATTEMPTS) return settle("given up");
     try {
@@ -65,39 +67,47 @@ export async function deliver(
   }
 }
 
+/** One attempt that nothing disturbs. */
+export async function attemptPlainly(shipment: Shipment, signal: AbortSignal): Promise<Attempt> {
+  const { attempt } = await attemptOnce(shipment, { wrongSignature: false, cut: false, slowMs: 0 }, signal);
+  return attempt;
+}
+
+interface Sent {
+  readonly attempt: Attempt;
+  /** OSA does not offer what would have been called. */
+  readonly isHopeless: boolean;
+}
+
 async function attemptOnce(
-  body: Buffer,
+  { body, address }: Shipment,
   { wrongSignature, cut, slowMs }: { wrongSignature: boolean; cut: boolean; slowMs: number },
-  settings: Settings,
   signal: AbortSignal,
-): Promise<Attempt> {
+): Promise<Sent> {
   const startedMs = Date.now();
-  const secret = wrongSignature ? `not ${settings.webhookSecret}` : settings.webhookSecret;
-  const answer = await post({
-    url: webhookUrl(settings.target),
-    headers: {
-      "Content-Type": "application/json",
-      "User-Agent": "OPAL-Simulator/1.0",
-      "X-OSA-Signature": sign(secret, body, Math.floor(startedMs / 1000)),
-    },
-    body,
-    timeoutMs: ATTEMPT_TIMEOUT_MS,
-    pauseMs: slowMs,
-    cut,
-    signal,
-  });
-  return {
+  const attempt = ({ status, text }: Answer): Attempt => ({
     at: new Date(startedMs).toISOString(),
     tookMs: Date.now() - startedMs,
     signature: wrongSignature ? "wrong" : "valid",
-    status: answer.status,
-    answer: answer.text,
-  };
-}
-
-/** A target with a path is used as it is, so that another workspace's webhook can be named. */
-export function webhookUrl(target: URL): URL {
-  return target.pathname === "/" ? new URL(WEBHOOK_PATH, target) : target;
+    status,
+    answer: text,
+  });
+  try {
+    const { url, headers } = await address(wrongSignature);
+    const answer = await post({
+      url,
+      headers: { "Content-Type": "application/json", "User-Agent": "OPAL-Simulator/1.0", ...headers },
+      body,
+      timeoutMs: ATTEMPT_TIMEOUT_MS,
+      pauseMs: slowMs,
+      cut,
+      signal,
+    });
+    return { attempt: attempt(answer), isHopeless: false };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return { attempt: attempt({ status: null, text }), isHopeless: error instanceof NotAdvertised };
+  }
 }
 
 function isWorthRepeating(status: number | null): boolean {

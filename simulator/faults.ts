@@ -49,6 +49,8 @@ export const faultSet = z.strictObject({
   order: z.enum(["sequence", "parallel"]).optional(),
   family: z.enum(["mixed", "shared", "execution_results"]).optional(),
   speed: z.number().positive().optional(),
+  /** By signed webhooks, by calls of OSA's functions, or now this way and now that. */
+  deliver: z.enum(["webhooks", "tools", "mixed"]).optional(),
   trigger: z.array(triggerFault).optional(),
   agents: z.partialRecord(z.enum([...AGENT_IDS, "*"]), agentFault).optional(),
   reportTwice: z.boolean().optional(),
@@ -91,6 +93,11 @@ export type FaultScope = z.infer<typeof faultRequest>["scope"];
 export type TriggerFault = z.infer<typeof triggerFault>;
 export type AgentFault = z.infer<typeof agentFault>;
 export type Outage = z.infer<typeof outage>;
+
+/** Whether a run with these faults calls OSA's functions. */
+export function needsToken({ deliver = "webhooks" }: Faults): boolean {
+  return deliver !== "webhooks";
+}
 
 /** What the agent suffers in its `play`-th play (from 1). Its own entry wins over `*`, field by field. */
 export function faultsOf(agentId: AgentId, faults: Faults, play: number): AgentFault {

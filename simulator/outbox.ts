@@ -1,28 +1,32 @@
-// The webhooks of one run, in the order in which they should arrive: each agent's own lane, or shuffled windows.
+// What one run has to tell OSA, in the order in which they should arrive: each agent's own lane, or shuffled windows.
 
 import { createHash } from "node:crypto";
 import type { AgentId } from "./agents.ts";
-import { type Disturbance, deliver } from "./deliver.ts";
+import { attemptPlainly, type Disturbance, deliver } from "./deliver.ts";
+import { needsToken } from "./faults.ts";
 import type { AgentPlan } from "./plan.ts";
 import { drawFrom } from "./random.ts";
 import type { Delivery, ExecutionStatus, Run } from "./records.ts";
 import type { Settings } from "./settings.ts";
+import type { Shipment } from "./shipment.ts";
 
 const WINDOW_AGENTS = 3;
 
 interface Letter {
   readonly plan: AgentPlan;
   readonly status: ExecutionStatus;
-  readonly body: Buffer;
+  readonly shipment: Shipment;
 }
 
 export interface Outbox {
   post(letter: Letter): void;
+  /** Asks once, when everything that the agent has posted is settled; whatever the answer is, it is recorded. */
+  ask(agentId: AgentId, shipment: Shipment): void;
   /** The agent will say nothing more, so its window need not wait for it. */
   agentDone(agentId: AgentId): void;
   /** Sends what is still held back and resolves when every delivery is settled. */
   finish(): Promise<void>;
-  /** Resolves with the first answer, or failure to get one, that any webhook of the run meets. */
+  /** Resolves with the first answer, or failure to get one, that any delivery of the run meets. */
   readonly firstAnswer: Promise<void>;
 }
 
@@ -42,13 +46,13 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
     });
   }
 
+  /** An agent that calls functions has not ended before its calls have, and the next one waits for it. */
+  const laneOf = (agentId: AgentId) => (needsToken(faults) && run.order === "sequence" ? "chain" : agentId);
+
   /** A lane's next letter waits for the one before, so that an agent's start arrives before its end. */
-  function enqueue(lane: string, letter: Letter): void {
+  function enqueue(lane: string, work: () => Promise<void>): void {
     const before = lanes.get(lane) ?? Promise.resolve();
-    lanes.set(
-      lane,
-      before.then(() => send(letter)),
-    );
+    lanes.set(lane, before.then(work));
   }
 
   async function send(letter: Letter): Promise<void> {
@@ -69,11 +73,12 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
     return drawFrom(run.seed, "lost", plan.agentId, status, plan.play).chance(faults.lostShare ?? 0);
   }
 
-  function record({ plan, status, body }: Letter): Delivery {
+  function record({ plan, status, shipment: { via, body } }: Letter): Delivery {
     return {
       id: `${run.workflowId}/${run.deliveries.length + 1}`,
       agentId: plan.agentId,
       executionStatus: status,
+      via,
       bodySha256: createHash("sha256").update(body).digest("hex"),
       bodyBytes: body.length,
       attempts: [],
@@ -84,7 +89,7 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
   async function sendCopy(letter: Letter): Promise<void> {
     const delivery = record(letter);
     run.deliveries.push(delivery);
-    await deliver(delivery, letter.body, disturb(letter.plan), {
+    await deliver(delivery, letter.shipment, disturb(letter.plan), {
       settings,
       draw: drawFrom(run.seed, "resend", run.deliveries.length),
       signal,
@@ -106,7 +111,7 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
     const held = windows.get(number)?.held ?? [];
     windows.delete(number);
     // One lane for all windows: the order drawn here is the order of arrival.
-    for (const letter of shuffled(held, `${run.seed}/window/${number}`)) enqueue("windows", letter);
+    for (const letter of shuffled(held, `${run.seed}/window/${number}`)) enqueue("windows", () => send(letter));
   }
 
   const windowOfAgent = (agentId: AgentId) => windowOf(run.agents.findIndex((agent) => agent.agentId === agentId));
@@ -115,7 +120,13 @@ export function createOutbox(run: Run, settings: Settings, signal: AbortSignal):
     post(letter) {
       const window = windows.get(windowOfAgent(letter.plan.agentId));
       if (window) window.held.push(letter);
-      else enqueue(letter.plan.agentId, letter);
+      else enqueue(laneOf(letter.plan.agentId), () => send(letter));
+    },
+    ask(agentId, shipment) {
+      enqueue(laneOf(agentId), async () => {
+        if (signal.aborted) return;
+        run.questions.push({ agentId, function: shipment.via, attempt: await attemptPlainly(shipment, signal) });
+      });
     },
     agentDone(agentId) {
       const number = windowOfAgent(agentId);

@@ -22,6 +22,8 @@ export function payload(run: Run, report: Report, at: Date): Buffer {
       execution_status: status,
       agent_id: plan.spelling,
       agent_data: report.agentData,
+      // As OPAL writes it where its workflow has both ways to report.
+      ...(run.faults.deliver === "mixed" && { offset: null }),
       metadata: {
         timestamp: at.toISOString(),
         ...(durationMs !== undefined && { execution_duration_ms: durationMs }),

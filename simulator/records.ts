@@ -22,6 +22,7 @@ export type ExecutionStatus = "started" | "running" | "completed" | "failed";
 export interface Attempt {
   readonly at: string;
   readonly tookMs: number;
+  /** Or of the bearer token, where a function was called. */
   readonly signature: "valid" | "wrong";
   /** HTTP status; null when no answer came. */
   readonly status: number | null;
@@ -33,6 +34,8 @@ export interface Delivery {
   readonly id: string;
   readonly agentId: AgentId;
   readonly executionStatus: ExecutionStatus;
+  /** `webhook`, or the function of OSA's that was called. */
+  readonly via: string;
   readonly bodySha256: string;
   readonly bodyBytes: number;
   readonly attempts: Attempt[];
@@ -41,6 +44,13 @@ export interface Delivery {
    * kept it from being sent at all.
    */
   outcome: "pending" | "acknowledged" | "refused" | "given up" | "stopped" | "lost";
+}
+
+/** A call of a function of OSA's that only reads. */
+export interface Question {
+  readonly agentId: AgentId;
+  readonly function: string;
+  readonly attempt: Attempt;
 }
 
 export interface AgentRecord {
@@ -73,6 +83,7 @@ export interface Run {
   state: "playing" | "ended" | "died" | "stopped";
   readonly agents: AgentRecord[];
   readonly deliveries: Delivery[];
+  readonly questions: Question[];
 }
 
 export interface TriggerCall {

@@ -1,14 +1,18 @@
 // Plays one workflow: each agent takes its time and reports. Deliveries run beside it and never hold up the clock.
 
 import { setMaxListeners } from "node:events";
+import { type Call, closingCalls, contextCall, deliveringCall } from "./calls.ts";
+import { createDiscovery } from "./discovery.ts";
+import { needsToken } from "./faults.ts";
 import { createOutbox } from "./outbox.ts";
-import { payload } from "./payload.ts";
+import { payload, type Report } from "./payload.ts";
 import type { AgentPlan } from "./plan.ts";
 import { drawFrom } from "./random.ts";
 import type { AgentRecord, ExecutionStatus, Run } from "./records.ts";
 import { createStop, rest, untilStopped } from "./rest.ts";
 import { dataSources, draftFailure, draftInvalidResult, draftResult, type Subject } from "./results/result.ts";
 import type { Settings } from "./settings.ts";
+import { callShipment, type Shipment, webhookShipment } from "./shipment.ts";
 
 /** Between two agents of a chain, at real speed: an end and the next start do not race each other to OSA. */
 const HAND_OVER_MS = 1_000;
@@ -31,6 +35,7 @@ export function play(
   { settings, speed, stopped }: { settings: Settings; speed: number; stopped: AbortSignal },
 ): Performance {
   const outbox = createOutbox(run, settings, stopped);
+  const discovery = createDiscovery(settings.target, stopped);
   const death = createStop();
   const working = AbortSignal.any([stopped, death.signal]);
   setMaxListeners(0, working);
@@ -68,6 +73,7 @@ export function play(
 
     record.state = "running";
     record.startedAt = new Date(startedMs).toISOString();
+    if (plan !== plans[0]) ask(plan, contextCall(run, plan));
     if (speaksBeforeItsEnd) report(plan, "started", {});
     if (hasResult && resultAfterMs !== undefined) {
       const late = () => rest(resultAfterMs, working).then(() => end(plan, record, startedMs));
@@ -79,6 +85,7 @@ export function play(
     await rest(plan.durationMs / 2, working);
 
     if (hasResult && resultAfterMs === undefined) end(plan, record, startedMs);
+    if (plan === plans.at(-1)) for (const question of closingCalls(run)) ask(plan, question);
     if (outcome === "silent") record.state = "silent";
     if (outcome === "stall") record.state = "stalled";
     outbox.agentDone(plan.agentId);
@@ -112,7 +119,21 @@ export function play(
     { durationMs, dataSources = [] }: { durationMs?: number; dataSources?: readonly string[] } = {},
   ): void {
     const facts = { plan, status, agentData, dataSources, ...(durationMs !== undefined && { durationMs }) };
-    outbox.post({ plan, status, body: payload(run, facts, new Date()) });
+    outbox.post({ plan, status, shipment: shipmentOf(facts, new Date()) });
+  }
+
+  function shipmentOf(facts: Report, at: Date): Shipment {
+    const { plan, status } = facts;
+    const { deliver = "webhooks" } = run.faults;
+    const callsNow = deliver === "mixed" && drawFrom(run.seed, "way", plan.agentId, status, plan.play).chance(0.5);
+    return deliver === "tools" || callsNow
+      ? callShipment(settings, discovery, deliveringCall(run, facts, at))
+      : webhookShipment(settings, payload(run, facts, at));
+  }
+
+  /** Only a workflow that calls OSA's functions asks anything. */
+  function ask({ agentId }: AgentPlan, question: Call): void {
+    if (needsToken(run.faults)) outbox.ask(agentId, callShipment(settings, discovery, question));
   }
 
   return { firstAnswer: outbox.firstAnswer, settled: perform() };

@@ -6,6 +6,8 @@ export interface Settings {
   readonly webhookSecret: string;
   /** The bearer key that the trigger must show at first; it can be changed. */
   readonly triggerKey: string;
+  /** The bearer token that opens OSA's functions; without one none is called. */
+  readonly toolsToken: string | undefined;
   /** 1 plays in real minutes, 12 twelve times as fast. */
   readonly speed: number;
   readonly log: (line: string) => void;

@@ -19,6 +19,8 @@ export interface SimulatorOptions {
   readonly webhookSecret: string;
   /** The bearer key that the trigger must show. */
   readonly triggerKey: string;
+  /** The bearer token for OSA's functions, needed for `deliver: "tools"` and `"mixed"`. */
+  readonly toolsToken?: string | undefined;
   /** 0 takes any free port. */
   readonly port?: number;
   /** OSA's origin; with a path, the whole address of the webhook. */
@@ -54,6 +56,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     target: new URL(options.target ?? DEFAULT_TARGET),
     webhookSecret: options.webhookSecret,
     triggerKey: options.triggerKey,
+    toolsToken: options.toolsToken,
     speed: options.speed ?? DEFAULT_SPEED,
     log: options.log ?? (() => undefined),
   };

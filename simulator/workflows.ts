@@ -73,6 +73,7 @@ export function createWorkflows(settings: Settings): Workflows {
         endedAt: null,
       })),
       deliveries: [],
+      questions: [],
     };
     runs.set(workflowId, run);
     settings.log(`${workflowId} started (${run.order}, ${plans.length} agents, seed ${seed})`);

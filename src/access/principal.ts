@@ -22,7 +22,8 @@ export const SESSION_COOKIE = "osa_session";
 
 /** Lets only a known principal pass. A cookie counts only on requests from our own pages. */
 export const requirePrincipal = createMiddleware<AppEnv>(async function requirePrincipal(c, next) {
-  const principal = await identify(c.env, c.req.header("Authorization"), getCookie(c, SESSION_COOKIE));
+  const authorization = c.req.header("Authorization");
+  const principal = await identify(c.env, authorization, () => getCookie(c, SESSION_COOKIE));
   if (principal === undefined) {
     return c.var.problem(refuse("authentication_failed", { members: { auth_methods: ["Bearer", "session"] } }), {
       "WWW-Authenticate": 'Bearer realm="osa-edge"',
@@ -44,14 +45,15 @@ export const requireAdmin = createMiddleware<AppEnv>(async function requireAdmin
 async function identify(
   env: Env,
   authorization: string | undefined,
-  cookie: string | undefined,
+  readCookie: () => string | undefined,
 ): Promise<Principal | undefined> {
   const { development, workspace, sessionSecret } = settingsFrom(env);
   const key = /^Bearer ([^\s]+)$/i.exec(authorization ?? "")?.[1];
   if (key !== undefined) {
-    const isKnown = development?.apiKey !== undefined && (await isSameText(key, development.apiKey));
+    const isKnown = development?.apiKey !== undefined && isSameText(key, development.apiKey);
     return isKnown ? { name: "development key", role: "operator", workspace, by: "key" } : undefined;
   }
+  const cookie = readCookie();
   if (cookie === undefined || sessionSecret === undefined || development === undefined) return undefined;
   const session = await openSession(cookie, sessionSecret, now());
   return session && { name: session.subject, role: "admin", workspace, by: "cookie" };

@@ -24,8 +24,8 @@ export const accessRoutes = new Hono<AppEnv>()
     if (email === undefined || password === undefined || sessionSecret === undefined) {
       return c.var.problem(refuse("authentication_failed", { detail: "No sign-in is configured." }));
     }
-    const isEmail = await isSameText(given.email.trim().toLowerCase(), email.toLowerCase());
-    const isPassword = await isSameText(given.password, password);
+    const isEmail = isSameText(given.email.trim().toLowerCase(), email.toLowerCase());
+    const isPassword = isSameText(given.password, password);
     if (!isEmail || !isPassword) {
       return c.var.problem(refuse("authentication_failed", { detail: "E-mail address or password is wrong." }));
     }

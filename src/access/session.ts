@@ -3,12 +3,14 @@ import { z } from "zod";
 
 export const SESSION_MS = 12 * 60 * 60_000;
 
+const utf8 = new TextEncoder();
+
 const claims = z.object({ subject: z.string(), expiresAt: z.number() });
 export type SessionClaims = z.infer<typeof claims>;
 
 /** `<claims>.<HMAC-SHA256>`, both base64url. */
 export async function sealSession(session: SessionClaims, secret: string): Promise<string> {
-  const payload = new TextEncoder().encode(JSON.stringify(session));
+  const payload = utf8.encode(JSON.stringify(session));
   const seal = await crypto.subtle.sign("HMAC", await sessionKey(secret), payload);
   return `${base64url(payload)}.${base64url(new Uint8Array(seal))}`;
 }
@@ -22,16 +24,24 @@ export async function openSession(cookie: string, secret: string, now: number): 
   return parsed.success && parsed.data.expiresAt > now ? parsed.data : undefined;
 }
 
-/** Equal or not, in a time that tells nothing about where two texts differ. */
-export async function isSameText(given: string, expected: string): Promise<boolean> {
-  const digest = (text: string) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  const [left, right] = await Promise.all([digest(given), digest(expected)]);
-  return crypto.subtle.timingSafeEqual(left, right);
+/** Equal or not, in a time that tells nothing about where two texts differ: as many bytes as expected are compared. */
+export function isSameText(given: string, expected: string): boolean {
+  const right = utf8.encode(expected);
+  const left = new Uint8Array(right.length);
+  const { read, written } = utf8.encodeInto(given, left);
+  const isSame = crypto.subtle.timingSafeEqual(left, right);
+  return isSame && read === given.length && written === right.length;
 }
 
-function sessionKey(secret: string): Promise<CryptoKey> {
-  const bytes = new TextEncoder().encode(`dashboard session:${secret}`);
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+/** Of the one secret that an isolate has. */
+let imported: { readonly secret: string; readonly key: CryptoKey } | undefined;
+
+async function sessionKey(secret: string): Promise<CryptoKey> {
+  if (imported?.secret === secret) return imported.key;
+  const bytes = utf8.encode(`dashboard session:${secret}`);
+  const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+  imported = { secret, key };
+  return key;
 }
 
 function base64url(bytes: Uint8Array): string {

@@ -25,10 +25,16 @@ const tally = z.object({
   sumMs: z.number(),
 });
 export type Tally = z.infer<typeof tally>;
+const tallies = z.array(tally);
+
+/** Of several at once, at least one. */
+export function tallyMessage(counted: readonly Tally[]): string {
+  return JSON.stringify(counted);
+}
 
 /** Call inside the transaction in which it happens. */
 export function noteTally(storage: SqlStorage, counted: Tally, now: number): void {
-  enqueue(storage, TO_STATS, JSON.stringify(counted), now);
+  enqueue(storage, TO_STATS, tallyMessage([counted]), now);
 }
 
 /** What was counted before has changed: only what the object says of all of it is written anew. */
@@ -85,6 +91,7 @@ export async function projectTallies(
 /** A message as the numbers that it adds; nothing when it only asks for a recount. */
 function countOf({ id, message }: OutboxMessage) {
   if (message === RECOUNT) return [];
-  const { at, ...counted } = tally.parse(JSON.parse(message));
-  return [{ id, ...counted, bucket: at - (at % SPAN_MS), step: latencyStep(counted.sumMs / counted.n) }];
+  return tallies.parse(JSON.parse(message)).map(({ at, ...counted }) => {
+    return { id, ...counted, bucket: at - (at % SPAN_MS), step: latencyStep(counted.sumMs / counted.n) };
+  });
 }

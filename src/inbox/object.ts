@@ -4,13 +4,13 @@ import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { DEFAULT_INTAKE, type Env, type Settings, settingsFrom } from "../env.ts";
 import { noteTally, projectTallies, TO_STATS } from "../events/tally.ts";
-import { armAlarm, armSafety } from "../platform/alarm.ts";
+import { type AlarmClock, alarmClock, armAlarm, armSafety } from "../platform/alarm.ts";
 import { type Bucket, takeToken } from "../platform/bucket.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
 import type { Ledger } from "../platform/ledger.ts";
 import { describeError, log } from "../platform/log.ts";
-import { enqueue, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
+import { enqueueAll, flush, nextDelivery, type OutboxMessage, type OutboxPort, waiting } from "../platform/outbox.ts";
 import { type Pressure, pressureOf } from "../platform/pressure.ts";
 import { random } from "../platform/random.ts";
 import type { Workspace } from "../workspace/object.ts";
@@ -22,10 +22,13 @@ import type { Rejection, RejectionBatch, RejectionPage, RejectionSample, Rejecti
 
 const TO_D1 = "d1";
 const TO_FEED = "feed";
+/** How long others may wait for what comes right after something they were just told, in ms. */
+const GATHER_MS = 50;
 
 export class Inbox extends DurableObject<Env> {
   readonly #journal: InboxJournal;
   readonly #outboxInFlight = new Set<string>();
+  readonly #alarmClock: AlarmClock;
   readonly #workspace: string;
   readonly #owner: string;
   /** How much of its allowance is left; a new instance starts with all of it. */
@@ -34,6 +37,7 @@ export class Inbox extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new InboxJournal(ctx.storage);
+    this.#alarmClock = alarmClock(ctx.storage, now);
     const name = this.#journal.name() ?? ctx.id.name;
     const [workspace, owner] = name?.split(":") ?? [];
     if (name === undefined || workspace === undefined || owner === undefined) {
@@ -120,7 +124,7 @@ export class Inbox extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const startedAt = now();
     try {
-      await armSafety(this.ctx.storage, startedAt);
+      await armSafety(this.#alarmClock);
       await this.#flush();
       this.#log("info", "alarm", { duration_ms: now() - startedAt });
     } catch (error) {
@@ -133,7 +137,8 @@ export class Inbox extends DurableObject<Env> {
   #keep(delivery: InboxDelivery): void {
     const at = now();
     const seq = this.#journal.keep(delivery, at);
-    for (const destination of [TO_D1, TO_FEED]) enqueue(this.ctx.storage.sql, destination, String(seq), at);
+    const messages = [TO_D1, TO_FEED].map((destination) => [destination, String(seq)] as const);
+    enqueueAll(this.ctx.storage.sql, messages, at);
     this.#tally(delivery.facts, delivery.facts.verdict, 1);
     this.#tally(delivery.facts, "duplicate", delivery.repeats);
   }
@@ -168,7 +173,7 @@ export class Inbox extends DurableObject<Env> {
 
   /** The one place that sets the alarm. */
   async #arm(): Promise<void> {
-    await armAlarm(this.ctx.storage, () => [nextDelivery(this.ctx.storage.sql)], now);
+    await armAlarm(this.#alarmClock, () => [nextDelivery(this.ctx.storage.sql)]);
   }
 
   #outboxPort(): OutboxPort {
@@ -177,6 +182,7 @@ export class Inbox extends DurableObject<Env> {
       inFlight: this.#outboxInFlight,
       now,
       random,
+      gatherMs: () => GATHER_MS,
       deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
       onFailure: (destination, error, retryAt) => {
         this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() });

@@ -19,12 +19,10 @@ export async function projectInbox(
   inbox: InboxOwner,
   deliveries: readonly KeptDelivery[],
 ): Promise<void> {
-  await batchBySize(db, bodyStatements(db, inbox, deliveries));
+  const smallBodies = await batchBySize(db, bodyStatements(db, inbox, deliveries));
   const rows = inChunks(deliveries.map((delivery) => inboxRow(inbox, delivery)));
-  await batch(
-    db,
-    rows.map((chunk) => db.insert(webhookEvents).values(chunk).onConflictDoNothing()),
-  );
+  const inserts = rows.map((chunk) => db.insert(webhookEvents).values(chunk).onConflictDoNothing());
+  await batch(db, [...smallBodies, ...inserts]);
 }
 
 /** Bytes of bodies written to D1 in one go; more wait for the next, so that it ends in time. */

@@ -8,6 +8,8 @@ export const BODIES_TABLE =
 /** Rows stay well below the platform's 2 MB. */
 const PART_BYTES = 1024 * 1024;
 
+const partRow = z.object({ bytes: z.instanceof(ArrayBuffer) });
+
 /** Call inside the transaction that records the delivery. An empty body is one empty part. */
 export function storeBody(sql: SqlStorage, bodyId: string, bytes: Uint8Array): void {
   for (let part = 0; part * PART_BYTES < bytes.length || part === 0; part++) {
@@ -18,8 +20,7 @@ export function storeBody(sql: SqlStorage, bodyId: string, bytes: Uint8Array): v
 
 /** In order; empty when there is no body of this name. */
 export function bodyParts(sql: SqlStorage, bodyId: string): ArrayBuffer[] {
-  const row = z.object({ bytes: z.instanceof(ArrayBuffer) });
-  return readAll(sql, row, "SELECT bytes FROM bodies WHERE body_id = ? ORDER BY part", bodyId).map(
+  return readAll(sql, partRow, "SELECT bytes FROM bodies WHERE body_id = ? ORDER BY part", bodyId).map(
     (found) => found.bytes,
   );
 }

@@ -38,11 +38,11 @@ export async function batchSql(client: D1Database, statements: readonly SQL[]): 
   return bound.length === 0 ? [] : (await client.batch(bound)).map(({ results }) => results);
 }
 
-/** Small ones travel together, large ones by themselves: what counts is how often D1 is asked. */
+/** Sends large ones by themselves; answers the small ones left over, for the caller to send with others of its own. */
 export async function batchBySize(
   db: DrizzleD1Database,
   sized: Iterable<{ readonly statement: Statement; readonly bytes: number }>,
-): Promise<void> {
+): Promise<readonly Statement[]> {
   let statements: Statement[] = [];
   let gathered = 0;
   for (const { statement, bytes } of sized) {
@@ -53,5 +53,5 @@ export async function batchBySize(
     statements = [];
     gathered = 0;
   }
-  await batch(db, statements);
+  return statements;
 }

@@ -4,12 +4,13 @@ import { z } from "zod";
 import { backoffMs, RETRY_POLICIES } from "./backoff.ts";
 import { notePressure } from "./pressure.ts";
 import { readAll, readFirst } from "./sql.ts";
-import { withinLimit } from "./wait.ts";
+import { sleep, withinLimit } from "./wait.ts";
 
 /** `PRESSURE_TABLES` have to follow, in the same version or a later one. */
 export const OUTBOX_TABLES = [
   `CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, destination TEXT NOT NULL, message TEXT NOT NULL)`,
   `CREATE INDEX outbox_by_destination ON outbox (destination, id)`,
+  // Only of those with a delivery under way, or whose last one failed: for any other, what waits is due.
   `CREATE TABLE outbox_destinations (
      destination TEXT PRIMARY KEY, failures INTEGER NOT NULL, next_at INTEGER NOT NULL, claimed INTEGER NOT NULL
    )`,
@@ -21,6 +22,23 @@ const BATCH_MESSAGES = 100;
 const DELIVERY_LIMIT_MS = 15_000;
 /** Another flight may start this long after one that never came back, in ms. */
 const CLAIM_MS = DELIVERY_LIMIT_MS + 5_000;
+
+/** Another flight may start this long after one that gathered and never came back, in ms. */
+const GATHER_CLAIM_MS = 1_000;
+
+/** Destinations with messages, found by jumping from one to the next in the index, however much waits for each. */
+export const WAITING = `WITH RECURSIVE waiting (destination) AS (
+    SELECT MIN(destination) FROM outbox
+    UNION ALL SELECT (SELECT MIN(o.destination) FROM outbox o WHERE o.destination > waiting.destination)
+    FROM waiting WHERE waiting.destination IS NOT NULL
+  )`;
+
+const countRow = z.object({ n: z.number() });
+const textRow = z.object({ message: z.string() });
+const timeRow = z.object({ at: z.number().nullable() });
+const destinationRow = z.object({ destination: z.string() });
+const messageRow = z.object({ id: z.number(), message: z.string() });
+const failuresRow = z.object({ failures: z.number() });
 
 export interface OutboxMessage {
   readonly id: number;
@@ -35,40 +53,51 @@ export interface OutboxPort {
   readonly random: () => number;
   /** How many of the messages, counted from the first, the destination took: at least one. Throws when it took none. */
   readonly deliver: (destination: string, messages: readonly OutboxMessage[]) => Promise<number>;
+  /**
+   * How long messages are gathered after a delivery of so many, before the next one, so that many of them travel together,
+   * in ms.
+   */
+  readonly gatherMs: (destination: string, delivered: number) => number;
   readonly onFailure: (destination: string, error: unknown, retryAt: number) => void;
 }
 
 /** Call inside the transaction that changes the state the message speaks of. */
 export function enqueue(sql: SqlStorage, destination: string, message: string, now: number): void {
-  sql.exec("INSERT INTO outbox (destination, message, at) VALUES (?, ?, ?)", destination, message, now);
-  sql.exec(
-    "INSERT INTO outbox_destinations (destination, failures, next_at, claimed) VALUES (?, 0, ?, 0) ON CONFLICT DO NOTHING",
-    destination,
-    now,
-  );
+  enqueueAll(sql, [[destination, message]], now);
+}
+
+/** Several at once, for whatever destinations, in one statement. */
+export function enqueueAll(
+  sql: SqlStorage,
+  messages: readonly (readonly [destination: string, message: string])[],
+  now: number,
+): void {
+  if (messages.length === 0) return;
+  const rows = messages.map(() => "(?, ?, ?)").join(", ");
+  const values = messages.flatMap(([destination, message]) => [destination, message, now]);
+  sql.exec(`INSERT INTO outbox (destination, message, at) VALUES ${rows}`, ...values);
 }
 
 export function waiting(sql: SqlStorage, destination: string): number {
-  const count = z.object({ n: z.number() });
-  return readFirst(sql, count, "SELECT count(*) AS n FROM outbox WHERE destination = ?", destination)?.n ?? 0;
+  return readFirst(sql, countRow, "SELECT count(*) AS n FROM outbox WHERE destination = ?", destination)?.n ?? 0;
 }
 
 /** The first message that the destination has not acknowledged; undefined when it has all. */
 export function firstWaiting(sql: SqlStorage, destination: string): string | undefined {
   const query = "SELECT message FROM outbox WHERE destination = ? ORDER BY id LIMIT 1";
-  return readFirst(sql, z.object({ message: z.string() }), query, destination)?.message;
+  return readFirst(sql, textRow, query, destination)?.message;
 }
 
 /** When the next delivery is due, in ms since the epoch; undefined when nothing waits. */
 export function nextDelivery(sql: SqlStorage): number | undefined {
-  const row = z.object({ at: z.number().nullable() });
-  const query = `SELECT MIN(next_at) AS at FROM outbox_destinations d
-                 WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.destination = d.destination)`;
-  return readFirst(sql, row, query)?.at ?? undefined;
+  const query = `${WAITING} SELECT MIN(coalesce(next_at, 0)) AS at FROM waiting NATURAL LEFT JOIN outbox_destinations
+                 WHERE destination IS NOT NULL`;
+  return readFirst(sql, timeRow, query)?.at ?? undefined;
 }
 
 /** A new instance has no delivery under way, whatever the last one wrote down before it died. */
 export function releaseClaims(sql: SqlStorage): void {
+  sql.exec("DELETE FROM outbox_destinations WHERE claimed = 1 AND failures = 0");
   sql.exec("UPDATE outbox_destinations SET next_at = 0, claimed = 0 WHERE claimed = 1");
 }
 
@@ -76,9 +105,9 @@ export function releaseClaims(sql: SqlStorage): void {
 export async function flush(port: OutboxPort): Promise<void> {
   const due = readAll(
     port.storage.sql,
-    z.object({ destination: z.string() }),
-    `SELECT destination FROM outbox_destinations d WHERE next_at <= ?
-     AND EXISTS (SELECT 1 FROM outbox o WHERE o.destination = d.destination)`,
+    destinationRow,
+    `${WAITING} SELECT destination FROM waiting NATURAL LEFT JOIN outbox_destinations
+     WHERE destination IS NOT NULL AND coalesce(next_at, 0) <= ?`,
     port.now(),
   );
   await Promise.all(due.map(({ destination }) => flushDestination(port, destination)));
@@ -90,13 +119,11 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
   const { sql } = port.storage;
   try {
     for (let batch = take(sql, destination); batch.length > 0; batch = take(sql, destination)) {
-      sql.exec(
-        "UPDATE outbox_destinations SET next_at = ?, claimed = 1 WHERE destination = ?",
-        port.now() + CLAIM_MS,
-        destination,
-      );
+      claim(sql, destination, port.now() + CLAIM_MS);
       const taken = await withinLimit(port.deliver(destination, batch), DELIVERY_LIMIT_MS);
       acknowledge(port, destination, batch.slice(0, taken));
+      // A full batch has more behind it, which need not wait.
+      if (batch.length < BATCH_MESSAGES) await gather(port, destination, port.gatherMs(destination, batch.length));
     }
   } catch (error) {
     port.onFailure(destination, error, postpone(port, destination));
@@ -105,10 +132,28 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
   }
 }
 
+/** The first message goes at once, those right after it together. The claim keeps the alarm from sending them singly. */
+async function gather({ storage, now }: OutboxPort, destination: string, gatherMs: number): Promise<void> {
+  if (gatherMs === 0) return;
+  claim(storage.sql, destination, now() + gatherMs + GATHER_CLAIM_MS);
+  await sleep(gatherMs);
+  storage.sql.exec("DELETE FROM outbox_destinations WHERE destination = ?", destination);
+}
+
+/** While a delivery is under way nobody else begins one, unless it never comes back. */
+function claim(sql: SqlStorage, destination: string, until: number): void {
+  sql.exec(
+    `INSERT INTO outbox_destinations (destination, failures, next_at, claimed) VALUES (?1, 0, ?2, 1)
+     ON CONFLICT (destination) DO UPDATE SET next_at = ?2, claimed = 1`,
+    destination,
+    until,
+  );
+}
+
 function take(sql: SqlStorage, destination: string): OutboxMessage[] {
   return readAll(
     sql,
-    z.object({ id: z.number(), message: z.string() }),
+    messageRow,
     "SELECT id, message FROM outbox WHERE destination = ? ORDER BY id LIMIT ?",
     destination,
     BATCH_MESSAGES,
@@ -120,31 +165,24 @@ function acknowledge({ storage, now }: OutboxPort, destination: string, taken: r
   storage.transactionSync(() => {
     notePressure(storage.sql, destination, taken.length, now());
     storage.sql.exec("DELETE FROM outbox WHERE destination = ? AND id <= ?", destination, lastId);
-    storage.sql.exec(
-      "UPDATE outbox_destinations SET failures = 0, next_at = 0, claimed = 0 WHERE destination = ?",
-      destination,
-    );
-    storage.sql.exec(
-      `DELETE FROM outbox_destinations WHERE destination = ?1
-       AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1)`,
-      destination,
-    );
+    storage.sql.exec("DELETE FROM outbox_destinations WHERE destination = ?", destination);
   });
 }
 
 function postpone(port: OutboxPort, destination: string): number {
   const { sql } = port.storage;
-  const row = z.object({ failures: z.number() });
-  const known = readFirst(sql, row, "SELECT failures FROM outbox_destinations WHERE destination = ?", destination);
+  const query = "SELECT failures FROM outbox_destinations WHERE destination = ?";
+  const known = readFirst(sql, failuresRow, query, destination);
   const failures = (known?.failures ?? 0) + 1;
   const retryAt = port.now() + backoffMs(RETRY_POLICIES.outbox, failures, 0.5 + port.random() / 2);
   port.storage.transactionSync(() => {
     notePressure(sql, destination, 0, port.now());
     sql.exec(
-      "UPDATE outbox_destinations SET failures = ?, next_at = ?, claimed = 0 WHERE destination = ?",
+      `INSERT INTO outbox_destinations (destination, failures, next_at, claimed) VALUES (?1, ?2, ?3, 0)
+       ON CONFLICT (destination) DO UPDATE SET failures = ?2, next_at = ?3, claimed = 0`,
+      destination,
       failures,
       retryAt,
-      destination,
     );
   });
   return retryAt;

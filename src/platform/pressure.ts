@@ -44,6 +44,9 @@ const burstRow = z.object({
 type BurstRow = z.infer<typeof burstRow>;
 
 const count = z.object({ n: z.number() });
+const idRow = z.object({ id: z.number().nullable() });
+const timeRow = z.object({ at: z.number() });
+const destinationRow = z.object({ destination: z.string() });
 
 /**
  * Call in the transaction that ends a try to deliver, before what the destination took (the first `taken`) is deleted.
@@ -69,11 +72,10 @@ export function notePressure(sql: SqlStorage, destination: string, taken: number
 
 /** Everything that waits and the bursts there were, those under way and the newest first. */
 export function pressureOf(sql: SqlStorage, now: number): Pressure[] {
-  const row = z.object({ destination: z.string() });
-  const query = `SELECT d.destination FROM (SELECT destination FROM outbox_destinations UNION SELECT destination FROM outbox_pressure) d
+  const query = `SELECT d.destination FROM (SELECT DISTINCT destination FROM outbox UNION SELECT destination FROM outbox_pressure) d
                  LEFT JOIN outbox_pressure p ON p.destination = d.destination
                  ORDER BY p.drained_at IS NOT NULL, p.drained_at DESC, d.destination LIMIT ?`;
-  return readAll(sql, row, query, DESTINATIONS_SHOWN).map(({ destination }) => {
+  return readAll(sql, destinationRow, query, DESTINATIONS_SHOWN).map(({ destination }) => {
     const burst = burstOf(sql, destination);
     const oldest = oldestOf(sql, destination);
     return {
@@ -107,13 +109,11 @@ function isFull(sql: SqlStorage, destination: string): boolean {
 }
 
 function lastId(sql: SqlStorage, destination: string): number | undefined {
-  const row = z.object({ id: z.number().nullable() });
-  return readFirst(sql, row, "SELECT MAX(id) AS id FROM outbox WHERE destination = ?", destination)?.id ?? undefined;
+  return readFirst(sql, idRow, "SELECT MAX(id) AS id FROM outbox WHERE destination = ?", destination)?.id ?? undefined;
 }
 
 /** When the first message that waits was written; undefined when none does, or nobody knows. */
 function oldestOf(sql: SqlStorage, destination: string): number | undefined {
-  const row = z.object({ at: z.number() });
-  const found = readFirst(sql, row, "SELECT at FROM outbox WHERE destination = ? ORDER BY id LIMIT 1", destination);
+  const found = readFirst(sql, timeRow, "SELECT at FROM outbox WHERE destination = ? ORDER BY id LIMIT 1", destination);
   return found && found.at > 0 ? found.at : undefined;
 }

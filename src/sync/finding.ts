@@ -8,7 +8,17 @@ import type { Repeats } from "./answers.ts";
 import { type RunView, viewRun } from "./run/view.ts";
 
 export type Found = ({ readonly ok: true; readonly run: RunView } & Repeats) | Refusal;
-export type FoundOrQueued = Found | { readonly ok: true; readonly queued: QueuedSync };
+export type FoundOrQueued = Found | Queued;
+
+interface Queued {
+  readonly ok: true;
+  readonly queued: QueuedSync;
+}
+
+interface WrittenStatus {
+  readonly ok: true;
+  readonly status: string;
+}
 
 /** By session, correlation, workflow or OPAL id. A run that waits for its turn is not found here. */
 export async function findRun(c: Context<AppEnv>, id: string): Promise<Found> {
@@ -19,13 +29,28 @@ export async function findRun(c: Context<AppEnv>, id: string): Promise<Found> {
 }
 
 export async function findRunOrQueued(c: Context<AppEnv>, id: string): Promise<FoundOrQueued> {
-  const sessionId = runIdsFrom(id)?.sessionId ?? (id.length <= 128 ? await workspaceOf(c).locate(id) : undefined);
+  const sessionId = await sessionIdFor(c, id);
   if (sessionId === undefined) return notFound(id);
   const read = await sessionOf(c, sessionId).read();
-  if (read) {
-    const { run, duplicates, conflicts } = read;
-    return { ok: true, run: viewRun(run), duplicates, conflicts };
-  }
+  if (read === undefined) return findQueued(c, sessionId, id);
+  const { run, duplicates, conflicts } = read;
+  return { ok: true, run: viewRun(run), duplicates, conflicts };
+}
+
+/** A run's status as its session writes it, in JSON. */
+export async function findStatus(c: Context<AppEnv>, id: string): Promise<WrittenStatus | Queued | Refusal> {
+  const sessionId = await sessionIdFor(c, id);
+  if (sessionId === undefined) return notFound(id);
+  const status = await sessionOf(c, sessionId).status();
+  return status === undefined ? findQueued(c, sessionId, id) : { ok: true, status };
+}
+
+async function sessionIdFor(c: Context<AppEnv>, id: string): Promise<string | undefined> {
+  return runIdsFrom(id)?.sessionId ?? (id.length <= 128 ? await workspaceOf(c).locate(id) : undefined);
+}
+
+/** No session has begun under this id: its run may wait for its turn, or be about to begin. */
+async function findQueued(c: Context<AppEnv>, sessionId: string, id: string): Promise<Queued | Refusal> {
   const { queued, activeSessionId } = await workspaceOf(c).overview();
   if (queued?.sessionId === sessionId) return { ok: true, queued };
   const isToldOf = activeSessionId === sessionId || (await workspaceOf(c).hasToTell(sessionId));

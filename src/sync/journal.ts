@@ -1,7 +1,14 @@
 // The session object's SQLite: event log, bodies, receipts, cached state.
 import { z } from "zod";
 import { BODIES_TABLE, bodyParts, storeBody } from "../platform/bodies.ts";
-import { countInLedger, LEDGER_TABLE, type Ledger, type LedgerEntry, readLedger } from "../platform/ledger.ts";
+import {
+  countInLedger,
+  LEDGER_TABLE,
+  type Ledger,
+  type LedgerEntry,
+  readConflicts,
+  readLedger,
+} from "../platform/ledger.ts";
 import { isCreated, type Migration, migrate } from "../platform/migrate.ts";
 import { OUTBOX_TABLES, releaseClaims } from "../platform/outbox.ts";
 import { PRESSURE_TABLES } from "../platform/pressure.ts";
@@ -43,6 +50,7 @@ const MIGRATIONS: readonly Migration[] = [
        SELECT entry, sum(n) FROM (
          SELECT 'received' AS entry, count(*) + sum(repeats) AS n FROM receipts
          UNION ALL SELECT 'duplicate', sum(repeats) FROM receipts
+         UNION ALL SELECT 'conflict', count(*) - count(DISTINCT dedup_key) FROM receipts
          UNION ALL SELECT json_extract(data, '$.verdict'), 1 FROM events WHERE type IN ('delivery_recorded', 'reprocessed')
          UNION ALL SELECT json_extract(data, '$.was'), -1 FROM events WHERE type = 'reprocessed'
        ) WHERE n IS NOT NULL GROUP BY entry`,
@@ -55,11 +63,19 @@ const MIGRATIONS: readonly Migration[] = [
       ...PRESSURE_TABLES,
       // D1's counters know of no repeats from before they were counted; they are told once more.
       `INSERT INTO outbox (destination, message) SELECT 'stats', 'null' WHERE EXISTS (SELECT 1 FROM receipts WHERE repeats > 0)`,
-      `INSERT INTO outbox_destinations (destination, failures, next_at, claimed)
-       SELECT DISTINCT destination, 0, 0, 0 FROM outbox WHERE destination = 'stats' ON CONFLICT DO NOTHING`,
     ],
   },
 ];
+
+/** Events kept in memory, for whoever is told of them in this moment. */
+const EVENTS_REMEMBERED = 256;
+/** Events written by one statement, which may have 100 parameters. */
+const EVENTS_AT_ONCE = 25;
+
+const cacheRow = z.object({ seq: z.number(), reducer: z.number(), data: z.string() });
+const seqRow = z.object({ seq: z.number().nullable() });
+const receivedRow = z.object({ sha256: z.string(), delivery_id: z.string(), repeats: z.number() });
+const repeatsRow = z.object({ repeats: z.number() });
 
 const receiptRow = z.object({ dedup_key: z.string(), headers: z.string().nullable() }).transform(
   (row): Receipt => ({
@@ -88,6 +104,8 @@ const eventRow = z.object({ data: z.string() }).transform((row) => runEvent.pars
 
 export class Journal {
   readonly #storage: DurableObjectStorage;
+  /** The last events that this instance appended, without a gap. */
+  #newest: RunEvent[] = [];
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -108,32 +126,42 @@ export class Journal {
   /** The folded run: from the cache when it is current, else from the log. */
   load(): Run {
     if (!isCreated(this.#storage)) return NO_RUN;
-    const row = z.object({ seq: z.number(), reducer: z.number(), data: z.string() });
-    const cached = readFirst(this.#sql, row, "SELECT seq, reducer, data FROM state_cache");
+    const cached = readFirst(this.#sql, cacheRow, "SELECT seq, reducer, data FROM state_cache");
     if (cached === undefined) return NO_RUN;
     if (cached.reducer === REDUCER_VERSION && cached.seq === this.lastSeq()) return parseCachedRun(cached.data);
-    return fold(this.eventsAfter(0));
+    return fold(this.storedEvents(0));
   }
 
   lastSeq(): number {
-    const row = z.object({ seq: z.number().nullable() });
-    return readFirst(this.#sql, row, "SELECT MAX(seq) AS seq FROM events")?.seq ?? 0;
+    return readFirst(this.#sql, seqRow, "SELECT MAX(seq) AS seq FROM events")?.seq ?? 0;
   }
 
+  /** In the log's order; the newest ones from memory. */
   eventsAfter(seq: number, limit = Number.MAX_SAFE_INTEGER): RunEvent[] {
+    const oldest = this.#newest[0]?.seq;
+    if (oldest === undefined || seq + 1 < oldest) return this.storedEvents(seq, limit);
+    const begin = seq + 1 - oldest;
+    return this.#newest.slice(begin, begin + limit);
+  }
+
+  /** As they are in storage. */
+  storedEvents(seq: number, limit = Number.MAX_SAFE_INTEGER): RunEvent[] {
     return readAll(this.#sql, eventRow, "SELECT data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit);
+  }
+
+  /** Call once the transaction that appended them has succeeded: who is told of them need not read them back. */
+  remember(events: readonly RunEvent[]): void {
+    this.#newest.push(...events);
+    if (this.#newest.length > 2 * EVENTS_REMEMBERED) this.#newest = this.#newest.slice(-EVENTS_REMEMBERED);
   }
 
   /** Call inside a transaction, with the run that the events lead to. */
   append(events: readonly RunEvent[], run: Run): void {
-    for (const event of events) {
-      this.#sql.exec(
-        "INSERT INTO events (seq, at, type, data) VALUES (?, ?, ?, ?)",
-        event.seq,
-        event.at,
-        event.type,
-        JSON.stringify(event),
-      );
+    for (let first = 0; first < events.length; first += EVENTS_AT_ONCE) {
+      const some = events.slice(first, first + EVENTS_AT_ONCE);
+      const values = some.flatMap((event) => [event.seq, event.at, event.type, JSON.stringify(event)]);
+      const rows = some.map(() => "(?, ?, ?, ?)").join(", ");
+      this.#sql.exec(`INSERT INTO events (seq, at, type, data) VALUES ${rows}`, ...values);
     }
     this.#sql.exec(
       `INSERT INTO state_cache (id, seq, reducer, data) VALUES (1, ?1, ?2, ?3)
@@ -146,7 +174,7 @@ export class Journal {
 
   /** The last event that the workspace was told is settled; 0 before the first time. */
   settledSeq(): number {
-    return readFirst(this.#sql, z.object({ seq: z.number() }), "SELECT seq FROM settled")?.seq ?? 0;
+    return readFirst(this.#sql, seqRow, "SELECT seq FROM settled")?.seq ?? 0;
   }
 
   setSettledSeq(seq: number): void {
@@ -155,22 +183,22 @@ export class Journal {
 
   /**
    * The identical delivery that came before, and how many repeats this one adds to it: none when it is the very same one,
-   * handed over again. Call inside a transaction.
+   * handed over again. A conflict is another one with the same key and something else in it. Call inside a transaction.
    */
-  repeat(incoming: IncomingDelivery): { readonly deliveryId: string; readonly added: number } | undefined {
+  repeat(incoming: IncomingDelivery): {
+    readonly first: { readonly deliveryId: string; readonly added: number } | undefined;
+    readonly isConflict: boolean;
+  } {
     const { delivery, dedupKey, repeats } = incoming;
-    const row = z.object({ delivery_id: z.string(), repeats: z.number() });
-    const query = "SELECT delivery_id, repeats FROM receipts WHERE dedup_key = ? AND sha256 = ?";
-    const first = readFirst(this.#sql, row, query, dedupKey, delivery.sha256);
-    if (first === undefined) return undefined;
-    const isSame = first.delivery_id === delivery.deliveryId;
-    const added = isSame ? Math.max(0, repeats - first.repeats) : 1 + repeats;
-    if (added > 0) {
-      const update = "UPDATE receipts SET repeats = repeats + ? WHERE dedup_key = ? AND sha256 = ?";
-      this.#sql.exec(update, added, dedupKey, delivery.sha256);
-      this.count({ received: added, duplicate: added });
-    }
-    return { deliveryId: first.delivery_id, added };
+    const query = "SELECT sha256, delivery_id, repeats FROM receipts WHERE dedup_key = ?";
+    const alike = readAll(this.#sql, receivedRow, query, dedupKey);
+    const same = alike.find(({ sha256 }) => sha256 === delivery.sha256);
+    if (same === undefined) return { first: undefined, isConflict: alike.length > 0 };
+    const isHandedOverAgain = same.delivery_id === delivery.deliveryId;
+    const added = isHandedOverAgain ? Math.max(0, repeats - same.repeats) : 1 + repeats;
+    const update = "UPDATE receipts SET repeats = repeats + ? WHERE dedup_key = ? AND sha256 = ?";
+    if (added > 0) this.#sql.exec(update, added, dedupKey, delivery.sha256);
+    return { first: { deliveryId: same.delivery_id, added }, isConflict: false };
   }
 
   /** Call inside the transaction in which it happens. */
@@ -206,9 +234,7 @@ export class Journal {
 
   /** Deliveries that came again, and deliveries that shared their key with another body. */
   repeats(): { duplicates: number; conflicts: number } {
-    const row = z.object({ duplicates: z.number(), conflicts: z.number() });
-    const query = `SELECT coalesce(sum(repeats), 0) AS duplicates, count(*) - count(DISTINCT dedup_key) AS conflicts FROM receipts`;
-    return readFirst(this.#sql, row, query) ?? { duplicates: 0, conflicts: 0 };
+    return { duplicates: this.ledger().duplicate, conflicts: readConflicts(this.#sql) };
   }
 
   receiptOf(deliveryId: string): Receipt | undefined {
@@ -222,16 +248,13 @@ export class Journal {
 
   /** How often a delivery came again; undefined when there is no receipt of it. */
   repeatsOf(deliveryId: string): number | undefined {
-    const row = z.object({ repeats: z.number() });
-    return readFirst(this.#sql, row, "SELECT repeats FROM receipts WHERE delivery_id = ?", deliveryId)?.repeats;
+    return readFirst(this.#sql, repeatsRow, "SELECT repeats FROM receipts WHERE delivery_id = ?", deliveryId)?.repeats;
   }
 
   /** Each receipt, with how often its delivery came again. */
   receipts(): { deliveryId: string; repeats: number }[] {
-    const row = z
-      .object({ delivery_id: z.string(), repeats: z.number() })
-      .transform((found) => ({ deliveryId: found.delivery_id, repeats: found.repeats }));
-    return readAll(this.#sql, row, "SELECT delivery_id, repeats FROM receipts");
+    const found = readAll(this.#sql, receivedRow, "SELECT sha256, delivery_id, repeats FROM receipts");
+    return found.map(({ delivery_id: deliveryId, repeats }) => ({ deliveryId, repeats }));
   }
 
   /** What the log says of deliveries, in its order; far less than all of it. */
@@ -240,12 +263,6 @@ export class Journal {
                      CASE type WHEN 'delivery_recorded' THEN json_extract(data, '$.receivedAt') END AS received_at
                    FROM events WHERE type IN ('delivery_recorded', 'reprocessed') ORDER BY seq`;
     return readAll(this.#sql, verdictRow, query);
-  }
-
-  /** Every delivery there is a receipt of. */
-  deliveryIds(): string[] {
-    const row = z.object({ delivery_id: z.string() });
-    return readAll(this.#sql, row, "SELECT delivery_id FROM receipts").map((found) => found.delivery_id);
   }
 
   bodyParts(bodyId: string): ArrayBuffer[] {

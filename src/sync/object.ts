@@ -4,10 +4,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { DEFAULT_INTAKE, type Env, type Settings, settingsFrom } from "../env.ts";
-import { noteRecount, noteTally, projectTallies, TO_STATS } from "../events/tally.ts";
+import { noteRecount, projectTallies, TO_STATS, tallyMessage } from "../events/tally.ts";
 import type { AgentId } from "../opal/agents.ts";
 import { startWorkflow } from "../opal/client.ts";
-import { armAlarm, armSafety } from "../platform/alarm.ts";
+import { type AlarmClock, alarmClock, armAlarm, armSafety } from "../platform/alarm.ts";
 import { type Bucket, takeToken } from "../platform/bucket.ts";
 import { now } from "../platform/clock.ts";
 import { objectName } from "../platform/ids.ts";
@@ -16,6 +16,7 @@ import type { NumberedEntry, NumberedLog } from "../platform/live-log.ts";
 import { describeError, log } from "../platform/log.ts";
 import {
   enqueue,
+  enqueueAll,
   firstWaiting,
   flush,
   nextDelivery,
@@ -26,31 +27,38 @@ import {
 import { type Pressure, pressureOf } from "../platform/pressure.ts";
 import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
+import { together } from "../platform/together.ts";
 import { sleep, withinLimit } from "../platform/wait.ts";
 import type { Workspace } from "../workspace/object.ts";
 import { foldVerdicts, type SessionAccount } from "./account.ts";
 import { callFor, opalCredential } from "./calling.ts";
 import { compareReadModel, isSameJson, type RowDifference } from "./check.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
+import { takeIn } from "./intake.ts";
 import { Journal } from "./journal.ts";
-import { project, withinBudget } from "./projection.ts";
+import { nextSpans, project, readSpan, spanOf } from "./projection.ts";
 import { type RunReport, reportOf } from "./report.ts";
 import { type Checkpoint, checkpointOf } from "./run/checkpoint.ts";
 import type { Command, Reprocessing } from "./run/commands.ts";
 import { dueAttempt, nextWakeUp } from "./run/deadlines.ts";
 import { decide } from "./run/decide.ts";
 import type { Decided, Decision } from "./run/draft.ts";
-import type { PostponedBecause, RunEvent, Verdict } from "./run/events.ts";
+import type { PostponedBecause, RunEvent } from "./run/events.ts";
 import { isSameReading, readingOf } from "./run/reading.ts";
 import { fold } from "./run/reduce.ts";
 import type { RunRequest } from "./run/request.ts";
 import { isEnded, type KnownRun, NO_RUN, type Run } from "./run/state.ts";
+import { ShownStatus, withEstimate } from "./shown-status.ts";
 import { type StoredDelivery, storedDeliveries } from "./stored.ts";
 import { tellNews } from "./telling.ts";
 
 const TO_D1 = "d1";
 /** A message is the number of the first event it stands for; an older version wrote the last one of them. */
 const TO_WORKSPACE = "workspace";
+
+/** How long others may wait for what comes right after something they were just told, in ms. */
+const GATHER_MS = 25;
+const BUSY_REPORTS = 5;
 
 /** How long a cancel waits for the aborted call to end before it answers "not confirmed yet", in ms. */
 const CANCEL_WAIT_MS = 2_000;
@@ -69,8 +77,10 @@ export type Leave =
 
 export class SyncSession extends DurableObject<Env> {
   readonly #journal: Journal;
+  readonly #alarmClock: AlarmClock;
   readonly #outboxInFlight = new Set<string>();
   readonly #sockets: LiveSockets<NumberedEntry, null>;
+  readonly #status = new ShownStatus();
   /** How much of its allowance for deliveries is left; a new instance starts with all of it. */
   #bucket: Bucket | undefined;
   #run: Run;
@@ -82,6 +92,7 @@ export class SyncSession extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new Journal(ctx.storage);
+    this.#alarmClock = alarmClock(ctx.storage, now);
     this.#sockets = new LiveSockets(ctx, unfiltered("run"));
     this.#run = this.#journal.load();
   }
@@ -90,14 +101,14 @@ export class SyncSession extends DurableObject<Env> {
   async start(request: RunRequest, withdrawnBy: string | null): Promise<RunReport | undefined> {
     this.#journal.create();
     this.#change({ type: "start", request, withdrawnBy });
-    return this.#moved();
+    return this.#report();
   }
 
   /** Begins a run that OPAL started without us. */
   async adopt(request: RunRequest, remoteId: string): Promise<RunReport | undefined> {
     this.#journal.create();
     this.#change({ type: "adopt", request, remoteId });
-    return this.#moved();
+    return this.#report();
   }
 
   async deliver(incoming: IncomingDelivery): Promise<DeliveryOutcome> {
@@ -105,30 +116,7 @@ export class SyncSession extends DurableObject<Env> {
     const asked = takeToken(this.#bucket, this.#settings()?.intake ?? DEFAULT_INTAKE, now());
     this.#bucket = asked.bucket;
     if (!asked.isGiven) return { outcome: "throttled" };
-    const first = this.#repeat(incoming);
-    if (first !== undefined) {
-      await this.#moved();
-      return { outcome: "duplicate", deliveryId: first };
-    }
-    const { delivery, reports } = incoming;
-    const decision = this.#change({ type: "deliver", delivery, reports }, ({ events }) => {
-      this.#journal.keep(incoming);
-      const verdict = recordedIn(events)?.verdict ?? "processed";
-      this.#journal.count({ received: 1 + incoming.repeats, duplicate: incoming.repeats, [verdict]: 1 });
-      this.#tally(incoming, verdict, 1);
-      this.#tally(incoming, "duplicate", incoming.repeats);
-    });
-    if (!decision.ok) return { outcome: "unknown" };
-    await this.#moved();
-    const { deliveryId } = delivery;
-    const recorded = recordedIn(decision.events);
-    return {
-      outcome: "recorded",
-      deliveryId,
-      verdict: recorded?.verdict ?? "processed",
-      reason: recorded?.reason ?? null,
-      events: decision.events.map((event) => event.type),
-    };
+    return this.#takeInTogether(incoming);
   }
 
   async cancel(actor: string): Promise<CancelOutcome> {
@@ -175,7 +163,7 @@ export class SyncSession extends DurableObject<Env> {
 
   /** Moves whatever is overdue, and says how the run is. Undefined when no run was ever started here. */
   async poke(): Promise<RunReport | undefined> {
-    return this.#moved();
+    return this.#report();
   }
 
   async read(): Promise<
@@ -183,6 +171,16 @@ export class SyncSession extends DurableObject<Env> {
   > {
     await this.#moved();
     return this.#run.status === "absent" ? undefined : { run: this.#run, ...this.#journal.repeats() };
+  }
+
+  /** The status as callers read it, in JSON. Undefined when no run was ever started here. */
+  async status(): Promise<string | undefined> {
+    const run = this.#run;
+    if (run.status === "absent") return undefined;
+    const ask = async () => this.#workspace(run).foreseen(run.request.sessionId);
+    const foreseen = isEnded(run) ? undefined : await this.#status.foreseen(ask);
+    const status = this.#status.read(this.#run, this.#call !== undefined, now()) ?? (await this.#writeStatus(run));
+    return foreseen === undefined || isEnded(this.#run) ? status : withEstimate(status, foreseen, now());
   }
 
   async events(afterSeq: number, limit: number): Promise<RunEvent[]> {
@@ -252,7 +250,7 @@ export class SyncSession extends DurableObject<Env> {
       receipts: this.#journal.receipts(),
       deliveries: foldVerdicts(this.#journal.verdicts()),
       lastSeq: this.#run.seq,
-      untoldFrom: untold === undefined ? null : Number(untold),
+      untoldFrom: untold === undefined ? null : readSpan(untold).first,
       uncounted: waiting(sql, TO_STATS),
       pressure: pressureOf(sql, now()),
     };
@@ -269,7 +267,7 @@ export class SyncSession extends DurableObject<Env> {
     readonly rows: number;
     readonly differences: RowDifference[];
   }> {
-    const events = this.#run.status === "absent" ? [] : this.#journal.eventsAfter(0);
+    const events = this.#run.status === "absent" ? [] : this.#journal.storedEvents(0);
     const folded = fold(events);
     const isStateFold = isSameJson(folded, this.#run);
     if (folded.status === "absent") return { isStateFold, rows: 0, differences: [] };
@@ -301,7 +299,7 @@ export class SyncSession extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const startedAt = now();
     try {
-      await armSafety(this.ctx.storage, startedAt);
+      await armSafety(this.#alarmClock);
       await this.#moved();
       await this.#makeDueCall();
       this.#sockets.closeStalled(this.#numberedLog().epoch, now());
@@ -313,23 +311,18 @@ export class SyncSession extends DurableObject<Env> {
     }
   }
 
-  /** The identical delivery that came before, with this repeat counted. */
-  #repeat(incoming: IncomingDelivery): string | undefined {
-    return this.ctx.storage.transactionSync(() => {
-      const first = this.#journal.repeat(incoming);
-      if (first !== undefined) this.#tally(incoming, "duplicate", first.added);
-      return first?.deliveryId;
+  /** One transaction for all deliveries of a moment; each is answered once it is durable. */
+  readonly #takeInTogether = together(async (deliveries: readonly IncomingDelivery[]) => {
+    const taken = this.ctx.storage.transactionSync(() => {
+      const intake = takeIn(this.#journal, this.#run, deliveries, now());
+      const tallies = intake.tallies.length > 0 ? [[TO_STATS, tallyMessage(intake.tallies)] as const] : [];
+      this.#append(intake.events, intake.run, tallies);
+      return intake;
     });
-  }
-
-  /** Call inside a transaction. */
-  #tally({ delivery }: IncomingDelivery, outcome: Verdict | "duplicate", n: number): void {
-    if (n === 0) return;
-    const { receivedAt, source, eventType } = delivery;
-    const at = now();
-    const sumMs = Math.max(0, at - receivedAt) * n;
-    noteTally(this.ctx.storage.sql, { at: receivedAt, source, eventType, outcome, reason: "", n, sumMs }, at);
-  }
+    this.#adopt(taken.events, taken.run);
+    await this.#moved();
+    return taken.outcomes;
+  });
 
   async #changeAndShow(command: Command): Promise<ChangeOutcome> {
     const decision = this.#change(command);
@@ -341,36 +334,64 @@ export class SyncSession extends DurableObject<Env> {
   /** Decides, and writes the events, what belongs beside them and what others must hear of them, in one transaction. */
   #change(command: Command, writeBeside: (decided: Decided) => void = () => {}): Decision {
     const decision = decide(this.#run, command, now());
-    const first = decision.ok ? decision.events[0] : undefined;
-    if (!decision.ok || first === undefined) return decision;
+    if (!decision.ok || decision.events.length === 0) return decision;
     this.ctx.storage.transactionSync(() => {
       writeBeside(decision);
-      this.#journal.append(decision.events, decision.run);
-      for (const event of decision.events) enqueue(this.ctx.storage.sql, TO_D1, String(event.seq), event.at);
-      enqueue(this.ctx.storage.sql, TO_WORKSPACE, String(first.seq), now());
+      this.#append(decision.events, decision.run, []);
     });
-    this.#run = decision.run;
+    this.#adopt(decision.events, decision.run);
     return decision;
   }
 
+  /** Call inside a transaction: the events, the run they lead to, and what others must hear. */
+  #append(events: readonly RunEvent[], run: Run, more: readonly (readonly [string, string])[]): void {
+    const first = events[0];
+    if (first) this.#journal.append(events, run);
+    const ofEvents = first
+      ? ([
+          [TO_D1, spanOf(first.seq, run.seq)],
+          [TO_WORKSPACE, String(first.seq)],
+        ] as const)
+      : [];
+    enqueueAll(this.ctx.storage.sql, [...ofEvents, ...more], now());
+  }
+
+  /** Only once the transaction has succeeded. */
+  #adopt(events: readonly RunEvent[], run: Run): void {
+    this.#run = run;
+    this.#journal.remember(events);
+  }
+
   /** After every change, request and alarm: overdue deadlines, sockets, alarm, outbox. */
-  async #moved(): Promise<RunReport | undefined> {
-    if (this.#run.status === "absent") return undefined;
+  async #moved(): Promise<void> {
+    if (this.#run.status === "absent") return;
+    this.#status.forget();
     this.#change({ type: "wake", callInFlight: this.#call !== undefined, jitter: random() });
     this.#sockets.show(() => this.#numberedLog(), now());
     // The flush marks what it takes as under way before it first waits, so that the alarm is not armed for it.
     this.ctx.waitUntil(this.#flush());
     await this.#arm();
-    return reportOf(this.#run, this.#isSettled());
+  }
+
+  async #writeStatus(known: KnownRun): Promise<string> {
+    await this.#moved();
+    const run = this.#run.status === "absent" ? known : this.#run;
+    return this.#status.write(run, this.#call !== undefined, this.#journal.repeats());
+  }
+
+  /** How the run is, after whatever is due. Undefined when no run was ever started here. */
+  async #report(): Promise<RunReport | undefined> {
+    await this.#moved();
+    return this.#run.status === "absent" ? undefined : reportOf(this.#run, this.#isSettled());
   }
 
   /** The one place that sets the alarm: to the earliest of everything this object waits for. */
   async #arm(): Promise<void> {
-    await armAlarm(
-      this.ctx.storage,
-      () => [nextWakeUp(this.#run), nextDelivery(this.ctx.storage.sql), this.#sockets.nextStall()],
-      now,
-    );
+    await armAlarm(this.#alarmClock, () => [
+      nextWakeUp(this.#run),
+      nextDelivery(this.ctx.storage.sql),
+      this.#sockets.nextStall(),
+    ]);
   }
 
   /** Asks for leave first: whatever happens meanwhile, only a call that is still due then is begun. */
@@ -474,6 +495,8 @@ export class SyncSession extends DurableObject<Env> {
       inFlight: this.#outboxInFlight,
       now,
       random,
+      // The workspace answers for the run, so it waits only while reports come thick and fast.
+      gatherMs: (destination, delivered) => (destination === TO_WORKSPACE && delivered < BUSY_REPORTS ? 0 : GATHER_MS),
       deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
       onFailure: (destination, error, retryAt) => {
         this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() });
@@ -492,15 +515,15 @@ export class SyncSession extends DurableObject<Env> {
       return messages.length;
     }
     if (destination === TO_D1) {
-      const first = Number(messages[0]?.message ?? 0);
-      const events = withinBudget(this.#journal.eventsAfter(first - 1, messages.length));
+      const { events, taken } = nextSpans(messages, (after, limit) => this.#journal.eventsAfter(after, limit));
       await project(drizzle(this.env.DB), run, events, this.#journal);
-      return events.length;
+      return taken;
     }
     const untold = { since: Number(messages[0]?.message ?? 0), upTo: run.seq, told: this.#told };
     this.#told = await tellNews(this.#journal, untold, async (news) => {
       await this.#workspace(run).report(reportOf(run, this.#isSettled()), news);
     });
+    this.#status.reported();
     return messages.length;
   }
 
@@ -530,10 +553,6 @@ export class SyncSession extends DurableObject<Env> {
       ...fields,
     });
   }
-}
-
-function recordedIn(events: readonly RunEvent[]) {
-  return events.find((event) => event.type === "delivery_recorded");
 }
 
 function noOp(): void {}

@@ -3,6 +3,7 @@ import { and, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { batch, batchBySize, inChunks, type Statement } from "../platform/d1.ts";
+import type { OutboxMessage } from "../platform/outbox.ts";
 import { deliveryRows, type ProjectionSource, readAgain } from "./delivery-rows.ts";
 import { agentRows, bodyOf, bodyRows, cursorRow, eventRows, executionRow, workspaceRow } from "./rows.ts";
 import type { RunEvent } from "./run/events.ts";
@@ -30,6 +31,30 @@ export function withinBudget(events: readonly RunEvent[]): readonly RunEvent[] {
   return firstOver === -1 ? events : events.slice(0, Math.max(1, firstOver));
 }
 
+/** A message to D1: the events of one change, first and last. An older version wrote one number for one event. */
+export function spanOf(first: number, last: number): string {
+  return `${first}-${last}`;
+}
+
+export function readSpan(message: string): { readonly first: number; readonly last: number } {
+  const [first = "0", last = first] = message.split("-");
+  return { first: Number(first), last: Number(last) };
+}
+
+/** The events of the first messages, at least one, that fit into one go, and how many messages they are. */
+export function nextSpans(
+  messages: readonly OutboxMessage[],
+  eventsAfter: (seq: number, limit: number) => readonly RunEvent[],
+): { readonly events: readonly RunEvent[]; readonly taken: number } {
+  const spans = messages.map(({ message }) => readSpan(message));
+  const before = (spans[0]?.first ?? 1) - 1;
+  const events = eventsAfter(before, (spans.at(-1)?.last ?? 0) - before);
+  const fitting = withinBudget(events).at(-1)?.seq ?? 0;
+  const taken = Math.max(1, spans.filter(({ last }) => last <= fitting).length);
+  const upTo = spans[taken - 1]?.last ?? 0;
+  return { events: events.filter(({ seq }) => seq <= upTo), taken };
+}
+
 /**
  * Writes the events, what they brought with them and the run as it is now. Events arrive in the log's order, any of
  * them more than once. Rejects when D1 does not take it.
@@ -40,8 +65,9 @@ export async function project(
   events: readonly RunEvent[],
   source: ProjectionSource,
 ): Promise<void> {
-  await batchBySize(db, bodyStatements(db, run, events, source));
+  const smallBodies = await batchBySize(db, bodyStatements(db, run, events, source));
   const statements: Statement[] = [
+    ...smallBodies,
     upsert(db, workflowExecutions, [executionRow(run)], ["workspace", "sessionId"]),
     ...inChunks(agentRows(run, events)).map((rows) =>
       upsert(db, agentExecutions, rows, ["workspace", "sessionId", "agentId"]),

@@ -20,12 +20,11 @@ import {
   queuedAnswer,
   queuedWorkflowAnswer,
   resultEnvelope,
-  statusAnswer,
   triggerAnswer,
   withdrawnAnswer,
   workflowAnswer,
 } from "./answers.ts";
-import { findRun, findRunOrQueued, sessionOf, workspaceOf } from "./finding.ts";
+import { findRun, findRunOrQueued, findStatus, sessionOf, workspaceOf } from "./finding.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { retryRoutes } from "./retry-routes.ts";
 import { isUsable } from "./run/checkpoint.ts";
@@ -35,6 +34,7 @@ import { orderFrom, startedHeaders, startSync } from "./starting.ts";
 import { listRuns } from "./store.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" };
+const JSON_NO_STORE = { ...NO_STORE, "Content-Type": "application/json" };
 /** Held deliveries in one answer; `total` counts them all. */
 const HELD_SHOWN = 100;
 
@@ -76,12 +76,9 @@ export const syncRoutes = new Hono<AppEnv>()
     return c.json({ success: true, total, deliveries: deliveries.map(heldDelivery) }, 200, NO_STORE);
   })
   .get("/status/:id", async (c) => {
-    const found = await findRunOrQueued(c, c.req.param("id"));
+    const found = await findStatus(c, c.req.param("id"));
     if (!found.ok) return c.var.problem(found);
-    if ("run" in found) {
-      const estimate = found.run.isOver ? undefined : await workspaceOf(c).estimate(found.run.sessionId);
-      return c.json(statusAnswer(found.run, found, estimate), 200, NO_STORE);
-    }
+    if ("status" in found) return c.body(found.status, 200, JSON_NO_STORE);
     const { activeSessionId } = await workspaceOf(c).overview();
     return c.json(queuedAnswer(found.queued, activeSessionId), 200, NO_STORE);
   })

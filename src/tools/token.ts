@@ -16,7 +16,7 @@ export const requireToolsToken = createMiddleware<AppEnv>(async function require
     const detail = "OPAL_TOOLS_TOKEN is not set, so the functions are closed. Nothing was stored.";
     return c.var.problem(refuse("service_unavailable", { detail }));
   }
-  const caller = await callerByToken(c);
+  const caller = callerByToken(c);
   if (caller === undefined) {
     const detail = "Send `Authorization: Bearer <tools token>`.";
     return c.var.problem(refuse("authentication_failed", { detail, members: { auth_methods: ["Bearer"] } }), {
@@ -32,7 +32,7 @@ export const requireTokenOrPrincipal = createMiddleware<AppEnv>(async function r
   c: Context<AppEnv>,
   next: Next,
 ) {
-  const caller = await callerByToken(c);
+  const caller = callerByToken(c);
   if (caller === undefined) return requirePrincipal(c, next);
   c.set("principal", caller);
   return next();
@@ -49,9 +49,9 @@ export function refuseScope(c: Context<AppEnv>, scope: ToolsScope): Response | u
   });
 }
 
-async function callerByToken(c: Context<AppEnv>): Promise<Principal | undefined> {
+function callerByToken(c: Context<AppEnv>): Principal | undefined {
   const { toolsToken, workspace } = settingsFrom(c.env);
   const given = /^Bearer ([^\s]+)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
-  if (toolsToken === undefined || given === undefined || !(await isSameText(given, toolsToken))) return undefined;
+  if (toolsToken === undefined || given === undefined || !isSameText(given, toolsToken)) return undefined;
   return { name: TOKEN_NAME, role: "operator", workspace, by: "key" };
 }

@@ -100,7 +100,7 @@ export async function verifyBody<Name extends string>(
   const signedBytes = concat(new TextEncoder().encode(scheme === "legacy" ? timestamp : `${timestamp}.`), body);
   let match: Name | undefined;
   for (const { name, value } of secrets) {
-    const key = await importKey(value, "verify");
+    const key = await verifyingKey(value);
     for (const digest of digests) {
       const isGenuine = await crypto.subtle.verify("HMAC", key, bytesFromHex(digest), signedBytes);
       if (isGenuine) match ??= name;
@@ -146,6 +146,19 @@ function parseHeader(signature: string, timestamp: string | null): ParsedHeader 
   const hasDoubleTime = times.length > (timestamp === null ? 1 : 2);
   if (!isOneTime || hasDoubleTime || digests.length === 0 || digests.length > MAX_SIGNATURES) return undefined;
   return digests.every((digest) => DIGEST.test(digest)) ? { timestamp: time, digests } : undefined;
+}
+
+/** Keys of secrets that were used to verify; a secret never becomes another key. */
+const verifyingKeys = new Map<string, Promise<CryptoKey>>();
+const KEYS_REMEMBERED = 100;
+
+function verifyingKey(secret: string): Promise<CryptoKey> {
+  const known = verifyingKeys.get(secret);
+  if (known !== undefined) return known;
+  if (verifyingKeys.size >= KEYS_REMEMBERED) verifyingKeys.clear();
+  const key = importKey(secret, "verify");
+  verifyingKeys.set(secret, key);
+  return key;
 }
 
 function importKey(secret: string, usage: "sign" | "verify"): Promise<CryptoKey> {

@@ -1,7 +1,7 @@
 // What was sent is what is counted: each arrival once, whatever happens to D1's answers.
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { projectTallies, type Tally, TO_STATS } from "../../src/events/tally.ts";
+import { projectTallies, type Tally, TO_STATS, tallyMessage } from "../../src/events/tally.ts";
 import { EMPTY_LEDGER } from "../../src/platform/ledger.ts";
 import {
   type Answer,
@@ -147,6 +147,6 @@ function tally(change: Partial<Tally> = {}): Tally {
 
 /** As an object's outbox hands them over. */
 function project(workspace: string, owner: string, tallies: readonly Tally[], received: number): Promise<void> {
-  const messages = tallies.map((one, index) => ({ id: index + 1, message: JSON.stringify(one) }));
+  const messages = tallies.map((one, index) => ({ id: index + 1, message: tallyMessage([one]) }));
   return projectTallies(env.DB, { workspace, owner }, messages, { ...EMPTY_LEDGER, received, processed: received });
 }

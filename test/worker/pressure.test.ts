@@ -42,6 +42,7 @@ function withOutbox(act: (outbox: Outbox) => Promise<void>): Promise<void> {
           onBatch();
           return messages.length;
         },
+        gatherMs: () => 0,
         onFailure: () => {},
       };
     };

@@ -64,7 +64,7 @@ export async function runProduct({ directory, opalUrl, port, vars, worker }: Pla
     ...vars,
   };
   const script = await bundle(worker ?? new URL("./workers/product.ts", import.meta.url));
-  return start({ ...options, bindings }, script, join(directory, "product"), port);
+  return start({ name: "osa-edge", ...options, bindings }, script, join(directory, "product"), port);
 }
 
 export async function startFloor({ directory }: Place): Promise<RunningWorker> {

@@ -7,18 +7,19 @@ export interface Reply {
   readonly body: string;
 }
 
+/** The runtime closes a connection after 5 s without a request; one that is as good as closed is opened anew, in ms. */
+const IDLE_MS = 4_000;
+
 export class Connection {
-  readonly #socket: Socket;
+  readonly #url: URL;
+  #socket: Socket;
+  #usedAt = performance.now();
   #received = "";
   #waiting: { readonly done: (reply: Reply) => void; readonly fail: (error: Error) => void } | undefined;
 
   constructor(url: URL) {
-    this.#socket = connect(Number(url.port), url.hostname);
-    this.#socket.setNoDelay(true);
-    this.#socket.setEncoding("latin1");
-    this.#socket.on("data", (chunk: string) => this.#take(chunk));
-    this.#socket.on("error", (error) => this.#waiting?.fail(error));
-    this.#socket.on("close", () => this.#waiting?.fail(new Error("the connection was closed")));
+    this.#url = url;
+    this.#socket = this.#open();
   }
 
   get isFree(): boolean {
@@ -26,6 +27,10 @@ export class Connection {
   }
 
   send(request: string): Promise<Reply> {
+    if (performance.now() - this.#usedAt > IDLE_MS) {
+      this.#socket.removeAllListeners().destroy();
+      this.#socket = this.#open();
+    }
     return new Promise((done, fail) => {
       this.#waiting = { done, fail };
       this.#socket.write(request, "utf8");
@@ -37,11 +42,22 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  #open(): Socket {
+    const socket = connect(Number(this.#url.port), this.#url.hostname);
+    socket.setNoDelay(true);
+    socket.setEncoding("latin1");
+    socket.on("data", (chunk: string) => this.#take(chunk));
+    socket.on("error", (error) => this.#waiting?.fail(error));
+    socket.on("close", () => this.#waiting?.fail(new Error("the connection was closed")));
+    return socket;
+  }
+
   #take(chunk: string): void {
     this.#received += chunk;
     const reply = parse(this.#received);
     if (reply === undefined) return;
     this.#received = "";
+    this.#usedAt = performance.now();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.done(reply);

@@ -10,7 +10,7 @@ export interface WebhookStream {
   readonly path: string;
   /** The run, by the id that OPAL sends back. */
   readonly correlationId: string;
-  /** `running` tells of progress; `completed` brings a result of the first agent, which leaves the run under way. */
+  /** `running` tells of progress, of one agent after the other; `completed` brings a result of the first agent, which leaves the run under way. */
   readonly status: "running" | "completed";
   readonly seed: number;
 }
@@ -24,7 +24,7 @@ export function* webhooks({ path, correlationId, status, seed }: WebhookStream):
   const draw = drawFrom(seed, correlationId, status);
   const suffix = correlationId.slice(-19);
   for (let number = 1; ; number++) {
-    const agent = status === "completed" ? AGENT_IDS[0] : draw.pick(AGENT_IDS);
+    const agent = status === "completed" ? AGENT_IDS[0] : AGENT_IDS[(number - 1) % AGENT_IDS.length];
     const at = new Date();
     const body = JSON.stringify({
       event_id: `evt-${suffix}-${status}-${number}`,

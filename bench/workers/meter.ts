@@ -16,8 +16,9 @@ export function setDistance(ms: number): void {
   distance.ms = ms;
 }
 
+/** One way. */
 async function travel(): Promise<void> {
-  if (distance.ms > 0) await scheduler.wait(distance.ms);
+  if (distance.ms > 0) await scheduler.wait(distance.ms / 2);
 }
 
 export function newMeter(): D1Meter {
@@ -44,6 +45,7 @@ export function metered(db: D1Database, meter: D1Meter): D1Database {
           return async () => {
             await travel();
             const result = await target[name]();
+            await travel();
             count([result]);
             return result;
           };
@@ -62,6 +64,7 @@ export function metered(db: D1Database, meter: D1Meter): D1Database {
       return async (statements: D1PreparedStatement[]) => {
         await travel();
         const results = await target.batch(statements.map((statement) => originals.get(statement) ?? statement));
+        await travel();
         count(results);
         return results;
       };

@@ -1,3 +1,4 @@
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { app } from "../../src/app.ts";
@@ -143,7 +144,7 @@ describe("more than 10 MiB is refused before anything is stored", () => {
     let status = 0;
     // Straight into the app: a clock in the test's hands reaches no other request.
     const request = new Request(`${ORIGIN}${WEBHOOKS}`, { method: "POST", headers, body });
-    const answered = Promise.resolve(app.fetch(request, { ...env })).then((response) => {
+    const answered = Promise.resolve(app.fetch(request, { ...env }, createExecutionContext())).then((response) => {
       status = response.status;
     });
     await vi.advanceTimersByTimeAsync(29_999);

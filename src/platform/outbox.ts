@@ -20,11 +20,8 @@ export const OUTBOX_TABLES = [
 const BATCH_MESSAGES = 100;
 /** A delivery that takes longer counts as failed, in ms. */
 const DELIVERY_LIMIT_MS = 15_000;
-/** Another flight may start this long after one that never came back, in ms. */
-const CLAIM_MS = DELIVERY_LIMIT_MS + 5_000;
-
-/** Another flight may start this long after one that gathered and never came back, in ms. */
-const GATHER_CLAIM_MS = 1_000;
+/** While a flight is under way, the object looks after it this often, in ms: should it have died, that is found out then. */
+const CLAIM_MS = 2_000;
 
 /** Destinations with messages, found by jumping from one to the next in the index, however much waits for each. */
 export const WAITING = `WITH RECURSIVE waiting (destination) AS (
@@ -114,9 +111,12 @@ export async function flush(port: OutboxPort): Promise<void> {
 }
 
 async function flushDestination(port: OutboxPort, destination: string): Promise<void> {
-  if (port.inFlight.has(destination)) return;
-  port.inFlight.add(destination);
   const { sql } = port.storage;
+  if (port.inFlight.has(destination)) {
+    claim(sql, destination, port.now() + CLAIM_MS);
+    return;
+  }
+  port.inFlight.add(destination);
   try {
     for (let batch = take(sql, destination); batch.length > 0; batch = take(sql, destination)) {
       claim(sql, destination, port.now() + CLAIM_MS);
@@ -135,7 +135,7 @@ async function flushDestination(port: OutboxPort, destination: string): Promise<
 /** The first message goes at once, those right after it together. The claim keeps the alarm from sending them singly. */
 async function gather({ storage, now }: OutboxPort, destination: string, gatherMs: number): Promise<void> {
   if (gatherMs === 0) return;
-  claim(storage.sql, destination, now() + gatherMs + GATHER_CLAIM_MS);
+  claim(storage.sql, destination, now() + gatherMs + CLAIM_MS);
   await sleep(gatherMs);
   storage.sql.exec("DELETE FROM outbox_destinations WHERE destination = ?", destination);
 }

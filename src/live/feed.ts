@@ -23,12 +23,14 @@ const ADDRESS = new URL("http://workspace/live-events");
 /** The rest of the workspace, as far as the feed needs it. */
 export interface FeedParts {
   /** When the workspace's storage was created, in ms since the epoch: numbers of another one mean nothing here. */
-  readonly createdAt: () => number;
+  readonly createdAt: number;
   /** Shown to whoever cannot be told what was missed. */
   readonly snapshot: () => unknown;
   readonly sessionOfRemote: (remoteId: string) => string | undefined;
   /** How long an agent took in the last run before this one of which that is known. */
   readonly earlierMs: (agentId: AgentId, sessionId: string) => number | undefined;
+  /** Another number than before when there may be more in the workspace's log. */
+  readonly logged: () => number;
   /** The workspace's log, oldest first, after an entry. */
   readonly logAfter: (seq: number, limit: number) => readonly LogEntry[];
 }
@@ -58,6 +60,8 @@ export class LiveFeed {
   readonly #journal: LiveJournal;
   readonly #sockets: LiveSockets<LiveEntry, LiveFilter>;
   readonly #parts: FeedParts;
+  /** `logged` when the log was last looked at. */
+  #heardTo: number | undefined;
 
   constructor(ctx: DurableObjectState, parts: FeedParts) {
     this.#storage = ctx.storage;
@@ -73,12 +77,7 @@ export class LiveFeed {
 
   /** Takes what the workspace's own log says, and sends every socket what it has not seen. */
   show(now: number): void {
-    let entries: readonly LogEntry[];
-    do {
-      entries = this.#parts.logAfter(this.#journal.heard(OWN_LOG), LOG_PAGE);
-      const last = entries.at(-1);
-      if (last) this.#take(OWN_LOG, healthNews(entries), last.seq);
-    } while (entries.length === LOG_PAGE);
+    if (this.#parts.logged() !== this.#heardTo) this.#hearLog();
     this.#sockets.show(() => this.#log(), now);
   }
 
@@ -109,6 +108,17 @@ export class LiveFeed {
     this.#sockets.closeStalled(this.#epoch(), now);
   }
 
+  #hearLog(): void {
+    const logged = this.#parts.logged();
+    let entries: readonly LogEntry[];
+    do {
+      entries = this.#parts.logAfter(this.#journal.heard(OWN_LOG), LOG_PAGE);
+      const last = entries.at(-1);
+      if (last) this.#take(OWN_LOG, healthNews(entries), last.seq);
+    } while (entries.length === LOG_PAGE);
+    this.#heardTo = logged;
+  }
+
   #take(source: string, news: readonly News[], upTo: number): void {
     const told = news.map((one) => this.#compared(one));
     this.#storage.transactionSync(() => this.#journal.take(source, told, upTo));
@@ -129,6 +139,6 @@ export class LiveFeed {
   }
 
   #epoch(): string {
-    return `events-${this.#parts.createdAt()}`;
+    return `events-${this.#parts.createdAt}`;
   }
 }

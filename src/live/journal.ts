@@ -17,8 +17,15 @@ export const LIVE_TABLES = [
   `INSERT INTO live_sources (source, seq) SELECT '${OWN_LOG}', coalesce(MAX(seq), 0) FROM log`,
 ] as const;
 
-/** Events that can be replayed. */
+/** Events that can be replayed, at least; those before them go a few at a time. */
 const RING_EVENTS = 2_000;
+const TRIM_EVERY = 50;
+/** Written by one statement, which may have 100 parameters. */
+const EVENTS_AT_ONCE = 14;
+
+const seqRow = z.object({ seq: z.number() });
+const rangeRow = z.object({ oldest: z.number().nullable(), last: z.number().nullable() });
+const texts = z.array(z.string());
 
 export interface LiveEntry {
   readonly seq: number;
@@ -32,7 +39,7 @@ const eventRow = z
     name: liveEventName,
     priority,
     session_id: z.string().nullable(),
-    workflow_ids: z.string().transform((text) => z.array(z.string()).parse(JSON.parse(text))),
+    workflow_ids: z.string().transform((text) => texts.parse(JSON.parse(text))),
     agent_id: agentId.nullable(),
     at: z.number(),
     data: z.string().transform((text) => liveData.parse(JSON.parse(text))),
@@ -45,6 +52,8 @@ const eventRow = z
 /** Needs `LIVE_TABLES`. */
 export class LiveJournal {
   readonly #sql: SqlStorage;
+  /** Events since the ring was cut; a new instance does not know. */
+  #untrimmed = TRIM_EVERY;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -52,8 +61,7 @@ export class LiveJournal {
 
   /** The number of the last news of a source that was taken; 0 before the first. */
   heard(source: string): number {
-    const row = z.object({ seq: z.number() });
-    return readFirst(this.#sql, row, "SELECT seq FROM live_sources WHERE source = ?", source)?.seq ?? 0;
+    return readFirst(this.#sql, seqRow, "SELECT seq FROM live_sources WHERE source = ?", source)?.seq ?? 0;
   }
 
   /**
@@ -63,15 +71,17 @@ export class LiveJournal {
   take(source: string, news: readonly News[], upTo: number): void {
     const heard = this.heard(source);
     if (upTo <= heard) return;
-    for (const { seq, event } of news) if (seq > heard) this.#append(event);
+    const events = news.flatMap(({ seq, event }) => (seq > heard ? [event] : []));
+    for (let first = 0; first < events.length; first += EVENTS_AT_ONCE) {
+      this.#append(events.slice(first, first + EVENTS_AT_ONCE));
+    }
     const query = `INSERT INTO live_sources (source, seq) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET seq = ?2`;
     this.#sql.exec(query, source, upTo);
-    this.#sql.exec("DELETE FROM live_events WHERE seq <= (SELECT MAX(seq) FROM live_events) - ?", RING_EVENTS);
+    this.#trim(events.length);
   }
 
   range(): { oldestSeq: number; lastSeq: number } {
-    const row = z.object({ oldest: z.number().nullable(), last: z.number().nullable() });
-    const found = readFirst(this.#sql, row, "SELECT MIN(seq) AS oldest, MAX(seq) AS last FROM live_events");
+    const found = readFirst(this.#sql, rangeRow, "SELECT MIN(seq) AS oldest, MAX(seq) AS last FROM live_events");
     return { oldestSeq: Math.max((found?.oldest ?? 1) - 1, 0), lastSeq: found?.last ?? 0 };
   }
 
@@ -81,16 +91,19 @@ export class LiveJournal {
     return readAll(this.#sql, eventRow, query, seq, limit);
   }
 
-  #append({ name, priority, sessionId, workflowIds, agentId, at, data }: LiveEvent): void {
-    this.#sql.exec(
-      `INSERT INTO live_events (name, priority, session_id, workflow_ids, agent_id, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      name,
-      priority,
-      sessionId,
-      JSON.stringify(workflowIds),
-      agentId,
-      at,
-      JSON.stringify(data),
-    );
+  #append(events: readonly LiveEvent[]): void {
+    const rows = events.map(() => "(?, ?, ?, ?, ?, ?, ?)").join(", ");
+    const query = `INSERT INTO live_events (name, priority, session_id, workflow_ids, agent_id, at, data) VALUES ${rows}`;
+    const values = events.flatMap(({ name, priority, sessionId, workflowIds, agentId, at, data }) => {
+      return [name, priority, sessionId, JSON.stringify(workflowIds), agentId, at, JSON.stringify(data)];
+    });
+    this.#sql.exec(query, ...values);
+  }
+
+  #trim(added: number): void {
+    this.#untrimmed += added;
+    if (this.#untrimmed < TRIM_EVERY) return;
+    this.#untrimmed = 0;
+    this.#sql.exec("DELETE FROM live_events WHERE seq <= (SELECT MAX(seq) FROM live_events) - ?", RING_EVENTS);
   }
 }

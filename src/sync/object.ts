@@ -29,6 +29,7 @@ import { random } from "../platform/random.ts";
 import { type Refusal, refuse } from "../platform/refusal.ts";
 import { together } from "../platform/together.ts";
 import { sleep, withinLimit } from "../platform/wait.ts";
+import type { Foreseen } from "../workspace/learn.ts";
 import type { Workspace } from "../workspace/object.ts";
 import { foldVerdicts, type SessionAccount } from "./account.ts";
 import { callFor, opalCredential } from "./calling.ts";
@@ -177,7 +178,7 @@ export class SyncSession extends DurableObject<Env> {
   async status(): Promise<string | undefined> {
     const run = this.#run;
     if (run.status === "absent") return undefined;
-    const ask = async () => this.#workspace(run).foreseen(run.request.sessionId);
+    const ask = () => withinLimit<Foreseen>(this.#workspace(run).foreseen(run.request.sessionId), LEAVE_LIMIT_MS);
     const foreseen = isEnded(run) ? undefined : await this.#status.foreseen(ask);
     const status = this.#status.read(this.#run, this.#call !== undefined, now()) ?? (await this.#writeStatus(run));
     return foreseen === undefined || isEnded(this.#run) ? status : withEstimate(status, foreseen, now());

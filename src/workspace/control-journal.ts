@@ -43,6 +43,11 @@ const switchRow = z
   .object({ switched_by: z.string(), at: z.number(), reason: z.string() })
   .transform((row): SwitchedOff => ({ by: row.switched_by, at: row.at, reason: row.reason }));
 
+const breakerRow = z.object({ state: z.string() }).transform((found) => breakerState.parse(JSON.parse(found.state)));
+const attemptRow = z.object({ attempt: z.number() });
+const sessionRow = z.object({ session_id: z.string() });
+const counterRow = z.object({ name: z.string(), value: z.number() });
+
 const queueRow = z
   .object({
     session_id: z.string(),
@@ -99,9 +104,15 @@ const pastRow = z
 /** Needs `CONTROL_TABLES`. Several calls that belong together are the caller's transaction. */
 export class ControlJournal {
   readonly #sql: SqlStorage;
+  #logged = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** Grows with every entry that this instance writes to the log; those of a transaction that failed count too. */
+  get logged(): number {
+    return this.#logged;
   }
 
   switchedOff(): SwitchedOff | undefined {
@@ -119,8 +130,7 @@ export class ControlJournal {
   }
 
   breaker(): Breaker {
-    const row = z.object({ state: z.string() }).transform((found) => breakerState.parse(JSON.parse(found.state)));
-    return readFirst(this.#sql, row, "SELECT state FROM breaker") ?? CLOSED;
+    return readFirst(this.#sql, breakerRow, "SELECT state FROM breaker") ?? CLOSED;
   }
 
   setBreaker(breaker: Breaker): void {
@@ -128,16 +138,20 @@ export class ControlJournal {
     this.#sql.exec(query, JSON.stringify(breaker));
   }
 
-  /** Keeps how a call came out. Says whether that was not known yet. */
-  keepCall({ sessionId, attempt, verdict, at }: BreakerCall): boolean {
-    const insert =
-      "INSERT INTO breaker_calls (session_id, attempt, verdict, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
-    if (this.#sql.exec(insert, sessionId, attempt, verdict, at).rowsWritten === 0) return false;
+  /** Attempts of a session of which it is known how they came out. */
+  knownCalls(sessionId: string): number[] {
+    const query = "SELECT attempt FROM breaker_calls WHERE session_id = ?";
+    return readAll(this.#sql, attemptRow, query, sessionId).map(({ attempt }) => attempt);
+  }
+
+  /** Keeps how a call came out that is not known yet. */
+  keepCall({ sessionId, attempt, verdict, at }: BreakerCall): void {
+    const insert = "INSERT INTO breaker_calls (session_id, attempt, verdict, at) VALUES (?, ?, ?, ?)";
+    this.#sql.exec(insert, sessionId, attempt, verdict, at);
     this.#sql.exec(
       "DELETE FROM breaker_calls WHERE at < (SELECT at FROM breaker_calls ORDER BY at DESC LIMIT 1 OFFSET ?)",
       CALLS_KEPT,
     );
-    return true;
   }
 
   /** Newest first. */
@@ -165,8 +179,7 @@ export class ControlJournal {
 
   /** The attempt that was granted or waits for its turn. */
   repeatedBy(retryOf: string): string | undefined {
-    const row = z.object({ session_id: z.string() });
-    return readFirst(this.#sql, row, "SELECT session_id FROM repeats WHERE retry_of = ?", retryOf)?.session_id;
+    return readFirst(this.#sql, sessionRow, "SELECT session_id FROM repeats WHERE retry_of = ?", retryOf)?.session_id;
   }
 
   keepRepeat(retryOf: string, sessionId: string): void {
@@ -183,6 +196,7 @@ export class ControlJournal {
 
   /** Who did what to the workspace; the oldest entries go. */
   log(type: LogType, actor: string, at: number, data: LogEntry["data"]): void {
+    this.#logged += 1;
     this.#sql.exec(
       "INSERT INTO log (at, type, actor, data) VALUES (?, ?, ?, ?)",
       at,
@@ -219,7 +233,7 @@ export class ControlJournal {
     if (result === null) return;
     const query = `INSERT INTO agent_pasts (agent_id, session_id, result, result_at, timeouts_in_a_row) VALUES (?1, ?2, ?3, ?4, 0)
                    ON CONFLICT (agent_id) DO UPDATE SET session_id = ?2, result = ?3, result_at = ?4
-                   WHERE result_at IS NULL OR result_at < ?4 OR session_id = ?2`;
+                   WHERE result_at IS NULL OR result_at < ?4 OR (session_id = ?2 AND (result <> ?3 OR result_at <> ?4))`;
     this.#sql.exec(query, agentId, sessionId, JSON.stringify(result), endedAt);
   }
 
@@ -241,8 +255,7 @@ export class ControlJournal {
   }
 
   counters(): Readonly<Record<string, number>> {
-    const row = z.object({ name: z.string(), value: z.number() });
-    const rows = readAll(this.#sql, row, "SELECT name, value FROM counters ORDER BY name");
+    const rows = readAll(this.#sql, counterRow, "SELECT name, value FROM counters ORDER BY name");
     return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
   }
 }

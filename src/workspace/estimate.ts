@@ -71,24 +71,40 @@ export function pastRunOf(run: RunFacts): PastRun | undefined {
   };
 }
 
-/**
- * When a run ends that has come this far, if it gives a result. Only past runs that had longer to go from the same
- * point than this one has waited there already can tell; when there is none, the answer is now, and overdue.
- */
-export function estimateEnd(past: readonly PastRun[], running: RunSoFar, now: number): Estimate {
+/** What past runs tell of a run that has come this far, whatever the time is. */
+export type Outlook =
+  | {
+      readonly known: true;
+      /** When it came this far, in ms since the epoch. */
+      readonly since: number;
+      /** How long each of them took from there, in ms: one at least. */
+      readonly remainders: readonly number[];
+    }
+  | Extract<Estimate, { known: false }>;
+
+export function outlookFor(past: readonly PastRun[], running: RunSoFar): Outlook {
   const { acceptedAt, agentEnds } = running;
   if (acceptedAt === null) return { known: false, reason: "not_accepted_yet" };
-  const since = Math.max(acceptedAt, ...agentEnds);
-  const waitedMs = now - since;
   const remainders = comparableRemainders(past, running);
-  const lateAfterMs = nearestRank(remainders, 90);
-  if (lateAfterMs === undefined) return { known: false, reason: "no_past_run" };
+  if (remainders.length === 0) return { known: false, reason: "no_past_run" };
+  return { known: true, since: Math.max(acceptedAt, ...agentEnds), remainders };
+}
+
+/**
+ * When the run ends, if it gives a result. Only past runs that had longer to go from the same point than this one has
+ * waited there already can tell; when there is none, the answer is now, and overdue.
+ */
+export function estimateAt(outlook: Outlook, now: number): Estimate {
+  if (!outlook.known) return outlook;
+  const { since, remainders } = outlook;
+  const waitedMs = now - since;
   const longer = remainders.filter((remainingMs) => remainingMs > waitedMs);
   const p50Ms = nearestRank(longer, 50);
   const p90Ms = nearestRank(longer, 90);
   if (p50Ms === undefined || p90Ms === undefined) {
     return { known: true, p50At: now, p90At: now, basedOn: remainders.length, isOverdue: true };
   }
+  const lateAfterMs = nearestRank(remainders, 90) ?? 0;
   return {
     known: true,
     p50At: since + p50Ms,
@@ -96,6 +112,10 @@ export function estimateEnd(past: readonly PastRun[], running: RunSoFar, now: nu
     basedOn: longer.length,
     isOverdue: waitedMs > lateAfterMs,
   };
+}
+
+export function estimateEnd(past: readonly PastRun[], running: RunSoFar, now: number): Estimate {
+  return estimateAt(outlookFor(past, running), now);
 }
 
 /** How long past runs of the same shape took from the same point on, in ms; of the same scope, if there are enough. */

@@ -53,18 +53,21 @@ export function leaveToCall(control: ControlJournal, rules: BreakerRules, call: 
   return asked.granted ? { granted: true } : { granted: false, because: asked.because, retryAt: asked.retryAt };
 }
 
-/** Call inside a transaction. Says whether the breaker changed its state. */
+/** Call inside a transaction. Says whether there was a call among them that was not known yet. */
 export function takeInCalls(control: ControlJournal, rules: BreakerRules, report: RunReport, now: number): boolean {
-  const { sessionId } = report;
+  const { sessionId, calls } = report;
+  const known = calls.length === 0 ? [] : control.knownCalls(sessionId);
+  const fresh = calls.filter(({ attempt }) => !known.includes(attempt));
+  if (fresh.length === 0) return false;
   const before = control.breaker();
   let breaker = before;
-  for (const { attempt, verdict: outcome, at } of report.calls) {
-    if (!control.keepCall({ sessionId, attempt, verdict: outcome, at })) continue;
+  for (const { attempt, verdict: outcome, at } of fresh) {
+    control.keepCall({ sessionId, attempt, verdict: outcome, at });
     control.count(`opal_calls_${outcome}`);
     breaker = recordOutcome(breaker, rules, { permitId: permitId(sessionId, attempt), outcome, at }, now);
   }
   keepBreaker(control, before, breaker, now);
-  return breaker.state !== before.state;
+  return true;
 }
 
 /** Call inside a transaction. */

@@ -57,10 +57,13 @@ const MIGRATIONS: readonly Migration[] = [
   },
   { version: 3, floor: 2, statements: LIVE_TABLES },
   { version: 4, floor: 2, statements: PRESSURE_TABLES },
+  // Few of many runs have not settled, and after every report they are asked for.
+  { version: 5, floor: 2, statements: [`CREATE INDEX runs_unsettled ON runs (requested_at) WHERE is_settled = 0`] },
 ];
 
-/** Changes the overview feed can replay. */
+/** Changes the overview feed can replay, at least; those before them go a few at a time. */
 const RING_CHANGES = 1_000;
+const TRIM_EVERY = 50;
 /** Runs shown in the overview. */
 const RECENT_RUNS = 50;
 /** How many earlier runs are looked at for an agent's time. */
@@ -76,6 +79,28 @@ type HeldFacts = Omit<IncomingDelivery, "raw" | "results" | "headers"> &
 
 /** What the workspace remembers of a run beside its summary. */
 export type RunFactsKept = Pick<RunReport, "order" | "acceptedAt" | "agents">;
+
+/** What a report brought that was not known. */
+export interface StoredRun {
+  readonly isOtherSummary: boolean;
+  readonly isOtherFacts: boolean;
+}
+
+/** What the object waits for. Times in ms since the epoch, undefined for nothing. */
+export interface Waits {
+  readonly oldestHeld: number | undefined;
+  readonly oldestUnplaceable: number | undefined;
+  /** A run has not settled, or holds the lease. */
+  readonly isWatching: boolean;
+  readonly heldRetriedAt: number;
+  readonly sweptAt: number;
+  readonly queueExpiresAt: number | undefined;
+}
+
+const NO_WAITS: Waits = {
+  ...{ oldestHeld: undefined, oldestUnplaceable: undefined, isWatching: false },
+  ...{ heldRetriedAt: 0, sweptAt: 0, queueExpiresAt: undefined },
+};
 
 /** The first answer to a request that carried a key. */
 export interface IdempotentAnswer {
@@ -115,8 +140,57 @@ const heldRow = z
     }),
   );
 
+// Made once: building a schema takes longer than reading a row with it.
 const sessionRow = z.object({ session_id: z.string() });
 const deliveryIdRow = z.object({ delivery_id: z.string() });
+const answerRow = z
+  .object({ request_hash: z.string(), session_id: z.string(), answer: z.string() })
+  .transform((found) => ({
+    requestHash: found.request_hash,
+    sessionId: found.session_id,
+    answer: parseOwn<GrantedSync>(found.answer),
+  }));
+const factsRow = z.object({ facts: z.string().nullable() });
+const knownFactsRow = z.object({ facts: z.string() });
+const summaryRow = z.object({ summary: z.string() });
+const storedRunRow = z.object({
+  seq: z.number(),
+  is_settled: z.number(),
+  summary: z.string(),
+  facts: z.string().nullable(),
+});
+const repeatsRow = z.object({ count: z.number(), repeats: z.number() });
+const bytesRow = z.object({ count: z.number(), bytes: z.number() });
+const handedOverRow = z
+  .object({ delivery_id: z.string(), repeats: z.number(), owner: z.string() })
+  .transform((found): HandedOver => ({ deliveryId: found.delivery_id, repeats: found.repeats, owner: found.owner }));
+const workflowRow = z
+  .object({ remote_id: z.string(), at: z.number(), correlated: z.number() })
+  .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at, correlated: found.correlated === 1 }));
+const heldFactsRow = z.object({ delivery: z.string(), repeats: z.number() });
+const rangeRow = z.object({ oldest: z.number().nullable(), last: z.number().nullable() });
+const changeRow = z.object({ seq: z.number(), change: z.string() });
+const workspaceRow = z.object({ workspace: z.string() });
+const timeRow = z.object({ at: z.number() });
+const waitsRow = z
+  .object({
+    held: z.number().nullable(),
+    unplaceable: z.number().nullable(),
+    is_watching: z.number(),
+    retried: z.number().nullable(),
+    swept: z.number().nullable(),
+    expires: z.number().nullable(),
+  })
+  .transform(
+    (row): Waits => ({
+      oldestHeld: row.held ?? undefined,
+      oldestUnplaceable: row.unplaceable ?? undefined,
+      isWatching: row.is_watching === 1,
+      heldRetriedAt: row.retried ?? 0,
+      sweptAt: row.swept ?? 0,
+      queueExpiresAt: row.expires ?? undefined,
+    }),
+  );
 
 /** Held deliveries that prove no workflow, or name none. */
 const IS_UNPLACEABLE = "(remote_id IS NULL OR says_something = 0)";
@@ -124,6 +198,8 @@ const IS_STAYING = `NOT EXISTS (SELECT 1 FROM outbox WHERE destination = '${TO_I
 
 export class WorkspaceJournal {
   readonly #sql: SqlStorage;
+  /** Changes since the feed's ring was cut; a new instance does not know. */
+  #untrimmed = TRIM_EVERY;
 
   constructor(storage: DurableObjectStorage) {
     this.#sql = storage.sql;
@@ -140,7 +216,9 @@ export class WorkspaceJournal {
   }
 
   confirmLease(sessionId: string, dueAt: number | null): void {
-    this.#sql.exec("UPDATE lease SET state = 'confirmed', due_at = ? WHERE session_id = ?", dueAt, sessionId);
+    const query = `UPDATE lease SET state = 'confirmed', due_at = ?1
+                   WHERE session_id = ?2 AND (state <> 'confirmed' OR due_at IS NOT ?1)`;
+    this.#sql.exec(query, dueAt, sessionId);
   }
 
   /** Releasing a lease that another session holds does nothing. */
@@ -150,15 +228,8 @@ export class WorkspaceJournal {
 
   idempotentAnswer(key: string, now: number): IdempotentAnswer | undefined {
     this.#sql.exec("DELETE FROM idempotency_keys WHERE at < ?", now - IDEMPOTENCY_MS);
-    const row = z
-      .object({ request_hash: z.string(), session_id: z.string(), answer: z.string() })
-      .transform((found) => ({
-        requestHash: found.request_hash,
-        sessionId: found.session_id,
-        answer: parseOwn<GrantedSync>(found.answer),
-      }));
     const query = "SELECT request_hash, session_id, answer FROM idempotency_keys WHERE key = ? AND answer IS NOT NULL";
-    return readFirst(this.#sql, row, query, key);
+    return readFirst(this.#sql, answerRow, query, key);
   }
 
   keepIdempotencyKey(key: string, { requestHash, sessionId, answer }: IdempotentAnswer, now: number): void {
@@ -189,23 +260,31 @@ export class WorkspaceJournal {
     return written.rowsWritten > 0;
   }
 
-  /** Stores a report unless a newer one is known. Says whether it changed anything. */
-  storeRun(report: RunReport): boolean {
-    const written = this.#sql.exec(
-      `INSERT INTO runs (session_id, seq, requested_at, is_over, is_settled, due_at, summary, facts)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-       ON CONFLICT (session_id) DO UPDATE SET seq = ?2, is_over = ?4, is_settled = ?5, due_at = ?6, summary = ?7, facts = ?8
-       WHERE ?2 > seq OR (?2 = seq AND (?5 <> is_settled OR summary <> ?7))`,
-      report.sessionId,
-      report.seq,
-      report.summary.requestedAt,
-      Number(report.isOver),
-      Number(report.isSettled),
-      report.dueAt,
-      JSON.stringify(report.summary),
-      JSON.stringify({ order: report.order, acceptedAt: report.acceptedAt, agents: report.agents }),
-    );
-    return written.rowsWritten > 0;
+  /** Stores a report unless it says nothing new; undefined then. Else says what of it is another than before. */
+  storeRun(report: RunReport): StoredRun | undefined {
+    const { sessionId, seq, isOver, isSettled, dueAt, order, acceptedAt, agents } = report;
+    const summary = JSON.stringify(report.summary);
+    const facts = JSON.stringify({ order, acceptedAt, agents } satisfies RunFactsKept);
+    const query = "SELECT seq, is_settled, summary, facts FROM runs WHERE session_id = ?";
+    const known = readFirst(this.#sql, storedRunRow, query, sessionId);
+    const isOtherSummary = known?.summary !== summary;
+    const isOld = known !== undefined && seq < known.seq;
+    const isKnown = known?.seq === seq && known.is_settled === Number(isSettled) && !isOtherSummary;
+    if (isOld || isKnown) return undefined;
+    const isOtherFacts = known?.facts !== facts;
+    if (known === undefined) {
+      this.#sql.exec(
+        `INSERT INTO runs (session_id, seq, requested_at, is_over, is_settled, due_at, summary, facts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[sessionId, seq, report.summary.requestedAt, Number(isOver), Number(isSettled), dueAt, summary, facts],
+      );
+    } else {
+      const update = "UPDATE runs SET seq = ?2, is_over = ?3, is_settled = ?4, due_at = ?5 WHERE session_id = ?1";
+      this.#sql.exec(update, sessionId, seq, Number(isOver), Number(isSettled), dueAt);
+      const rewrite = "UPDATE runs SET summary = ?2, facts = ?3 WHERE session_id = ?1";
+      if (isOtherSummary || isOtherFacts) this.#sql.exec(rewrite, sessionId, summary, facts);
+    }
+    return { isOtherSummary, isOtherFacts };
   }
 
   /** Says, once for each run, that its end has not been counted yet. */
@@ -215,8 +294,7 @@ export class WorkspaceJournal {
   }
 
   factsOf(sessionId: string): RunFactsKept | undefined {
-    const row = z.object({ facts: z.string().nullable() });
-    const facts = readFirst(this.#sql, row, "SELECT facts FROM runs WHERE session_id = ?", sessionId)?.facts;
+    const facts = readFirst(this.#sql, factsRow, "SELECT facts FROM runs WHERE session_id = ?", sessionId)?.facts;
     return facts ? parseOwn<RunFactsKept>(facts) : undefined;
   }
 
@@ -225,7 +303,7 @@ export class WorkspaceJournal {
     const query = `SELECT facts FROM runs WHERE is_over = 1 AND facts IS NOT NULL AND session_id <> ?1
                    AND requested_at <= (SELECT requested_at FROM runs WHERE session_id = ?1)
                    ORDER BY requested_at DESC LIMIT ?2`;
-    for (const { facts } of readAll(this.#sql, z.object({ facts: z.string() }), query, sessionId, RUNS_COMPARED)) {
+    for (const { facts } of readAll(this.#sql, knownFactsRow, query, sessionId, RUNS_COMPARED)) {
       const past = parseOwn<RunFactsKept>(facts).agents.find((agent) => agent.agentId === agentId);
       if (past !== undefined && past.startedAt !== null) return past.endedAt - past.startedAt;
     }
@@ -239,20 +317,25 @@ export class WorkspaceJournal {
   }
 
   recentRuns(): RunSummary[] {
-    const row = z.object({ summary: z.string() });
     const query = "SELECT summary FROM runs ORDER BY requested_at DESC LIMIT ?";
-    return readAll(this.#sql, row, query, RECENT_RUNS).map((found) => parseOwn<RunSummary>(found.summary));
+    return readAll(this.#sql, summaryRow, query, RECENT_RUNS).map((found) => parseOwn<RunSummary>(found.summary));
   }
 
   summaryOf(sessionId: string): RunSummary | undefined {
-    const row = z.object({ summary: z.string() });
-    const found = readFirst(this.#sql, row, "SELECT summary FROM runs WHERE session_id = ?", sessionId);
+    const found = readFirst(this.#sql, summaryRow, "SELECT summary FROM runs WHERE session_id = ?", sessionId);
     return found && parseOwn<RunSummary>(found.summary);
   }
 
-  unsettledCount(): number {
-    const row = z.object({ n: z.number() });
-    return readFirst(this.#sql, row, "SELECT count(*) AS n FROM runs WHERE is_settled = 0")?.n ?? 0;
+  /** What decides when the object has to move by itself. */
+  waits(): Waits {
+    const query = `SELECT
+        (SELECT MIN(at) FROM held WHERE remote_id IS NOT NULL AND says_something = 1) AS held,
+        (SELECT MIN(at) FROM held WHERE ${IS_UNPLACEABLE} AND ${IS_STAYING}) AS unplaceable,
+        EXISTS (SELECT 1 FROM lease) OR EXISTS (SELECT 1 FROM runs WHERE is_settled = 0) AS is_watching,
+        (SELECT at FROM clock WHERE name = 'held') AS retried,
+        (SELECT at FROM clock WHERE name = 'sweep') AS swept,
+        (SELECT expires_at FROM queue) AS expires`;
+    return readFirst(this.#sql, waitsRow, query) ?? NO_WAITS;
   }
 
   /** Sessions that should have moved or settled by `before`. */
@@ -296,22 +379,16 @@ export class WorkspaceJournal {
 
   /** Deliveries held, and how often they came again meanwhile. */
   heldCounts(): { count: number; repeats: number } {
-    const row = z.object({ count: z.number(), repeats: z.number() });
     const query = "SELECT count(*) AS count, coalesce(sum(repeats), 0) AS repeats FROM held";
-    return readFirst(this.#sql, row, query) ?? { count: 0, repeats: 0 };
+    return readFirst(this.#sql, repeatsRow, query) ?? { count: 0, repeats: 0 };
   }
 
   /** Held deliveries that are being handed over, and to whom. */
   handedOver(): HandedOver[] {
-    const row = z
-      .object({ delivery_id: z.string(), repeats: z.number(), owner: z.string() })
-      .transform(
-        (found): HandedOver => ({ deliveryId: found.delivery_id, repeats: found.repeats, owner: found.owner }),
-      );
     const query = `SELECT h.delivery_id, h.repeats, r.session_id AS owner FROM held h JOIN remote_ids r ON r.remote_id = h.remote_id
                    UNION SELECT h.delivery_id, h.repeats, o.destination FROM outbox o JOIN held h ON h.delivery_id = o.message
                    WHERE o.destination = ?`;
-    return readAll(this.#sql, row, query, TO_INBOX);
+    return readAll(this.#sql, handedOverRow, query, TO_INBOX);
   }
 
   /** Sessions that have not settled, newest first. */
@@ -321,9 +398,8 @@ export class WorkspaceJournal {
   }
 
   heldTotal(): { count: number; bytes: number } {
-    const row = z.object({ count: z.number(), bytes: z.number() });
     const query = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM held";
-    return readFirst(this.#sql, row, query) ?? { count: 0, bytes: 0 };
+    return readFirst(this.#sql, bytesRow, query) ?? { count: 0, bytes: 0 };
   }
 
   /** What is held, oldest first, without the bodies. */
@@ -334,18 +410,9 @@ export class WorkspaceJournal {
 
   /** Workflows that held deliveries speak of, and since when; one that says nothing we know waits for no binding. */
   heldWorkflows(): { remoteId: string; oldestAt: number; correlated: boolean }[] {
-    const row = z
-      .object({ remote_id: z.string(), at: z.number(), correlated: z.number() })
-      .transform((found) => ({ remoteId: found.remote_id, oldestAt: found.at, correlated: found.correlated === 1 }));
     const query = `SELECT remote_id, MIN(at) AS at, MAX(correlated) AS correlated FROM held
                    WHERE remote_id IS NOT NULL AND says_something = 1 GROUP BY remote_id`;
-    return readAll(this.#sql, row, query);
-  }
-
-  oldestHeld(): number | undefined {
-    const row = z.object({ at: z.number().nullable() });
-    const query = "SELECT MIN(at) AS at FROM held WHERE remote_id IS NOT NULL AND says_something = 1";
-    return readFirst(this.#sql, row, query)?.at ?? undefined;
+    return readAll(this.#sql, workflowRow, query);
   }
 
   /** Without those on their way to the inbox. */
@@ -360,16 +427,14 @@ export class WorkspaceJournal {
     return readAll(this.#sql, deliveryIdRow, query, before).map((found) => found.delivery_id);
   }
 
-  oldestUnplaceable(): number | undefined {
-    const row = z.object({ at: z.number().nullable() });
-    const query = `SELECT MIN(at) AS at FROM held WHERE ${IS_UNPLACEABLE} AND ${IS_STAYING}`;
-    return readFirst(this.#sql, row, query)?.at ?? undefined;
-  }
-
   /** A held delivery as it came, or undefined when it has been handed over already. */
   readHeld(deliveryId: string): IncomingDelivery | undefined {
-    const row = z.object({ delivery: z.string(), repeats: z.number() });
-    const found = readFirst(this.#sql, row, "SELECT delivery, repeats FROM held WHERE delivery_id = ?", deliveryId);
+    const found = readFirst(
+      this.#sql,
+      heldFactsRow,
+      "SELECT delivery, repeats FROM held WHERE delivery_id = ?",
+      deliveryId,
+    );
     if (found === undefined) return undefined;
     const { bodyIds, ...rest } = parseOwn<HeldFacts>(found.delivery);
     const bytesOf = (bodyId: string) => joinParts(bodyParts(this.#sql, bodyId));
@@ -391,25 +456,26 @@ export class WorkspaceJournal {
 
   appendFeed(change: OverviewChange): void {
     this.#sql.exec("INSERT INTO feed (change) VALUES (?)", JSON.stringify(change));
+    this.#untrimmed += 1;
+    if (this.#untrimmed < TRIM_EVERY) return;
+    this.#untrimmed = 0;
     this.#sql.exec("DELETE FROM feed WHERE seq <= (SELECT MAX(seq) FROM feed) - ?", RING_CHANGES);
   }
 
   feedRange(): { oldestSeq: number; lastSeq: number } {
-    const row = z.object({ oldest: z.number().nullable(), last: z.number().nullable() });
-    const found = readFirst(this.#sql, row, "SELECT MIN(seq) AS oldest, MAX(seq) AS last FROM feed");
+    const found = readFirst(this.#sql, rangeRow, "SELECT MIN(seq) AS oldest, MAX(seq) AS last FROM feed");
     return { oldestSeq: Math.max((found?.oldest ?? 1) - 1, 0), lastSeq: found?.last ?? 0 };
   }
 
   feedAfter(seq: number, limit: number): { seq: number; change: unknown }[] {
-    const row = z.object({ seq: z.number(), change: z.string() });
-    return readAll(this.#sql, row, "SELECT seq, change FROM feed WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit).map(
-      (found) => ({ seq: found.seq, change: JSON.parse(found.change) }),
-    );
+    const query = "SELECT seq, change FROM feed WHERE seq > ? ORDER BY seq LIMIT ?";
+    const found = readAll(this.#sql, changeRow, query, seq, limit);
+    return found.map(({ seq, change }) => ({ seq, change: JSON.parse(change) }));
   }
 
   /** The workspace this object is for. Its name is given to an object that is called, not to one that an alarm wakes. */
   workspace(): string | undefined {
-    return readFirst(this.#sql, z.object({ workspace: z.string() }), "SELECT workspace FROM identity")?.workspace;
+    return readFirst(this.#sql, workspaceRow, "SELECT workspace FROM identity")?.workspace;
   }
 
   setWorkspace(workspace: string): void {
@@ -417,8 +483,7 @@ export class WorkspaceJournal {
   }
 
   lastTime(name: ClockName): number {
-    const row = z.object({ at: z.number() });
-    return readFirst(this.#sql, row, "SELECT at FROM clock WHERE name = ?", name)?.at ?? 0;
+    return readFirst(this.#sql, timeRow, "SELECT at FROM clock WHERE name = ?", name)?.at ?? 0;
   }
 
   setLastTime(name: ClockName, at: number): void {

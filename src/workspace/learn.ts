@@ -4,8 +4,11 @@ import type { ControlJournal } from "./control-journal.ts";
 import {
   type Estimate,
   type EstimateRecord,
+  estimateAt,
   estimateEnd,
   judgeEstimates,
+  type Outlook,
+  outlookFor,
   pastRunOf,
   type RunFacts,
   type RunSoFar,
@@ -65,14 +68,25 @@ interface NewRun {
   readonly agents: number;
 }
 
-/** When the run will end, as far as the past can tell. */
-export function estimateOf(
+/** What there is to tell when the run will end, and how good such answers have been. */
+export interface Foreseen {
+  readonly outlook: Outlook;
+  readonly record: EstimateRecord;
+}
+
+/** Facts and summary as the run reported them last; undefined before its first report. */
+export function foreseenOf(
   estimates: EstimateJournal,
-  facts: RunFactsKept,
-  summary: RunReport["summary"],
-  now: number,
-): Estimate {
-  return estimateEnd(estimates.pastRuns(), soFar(facts, summary), now);
+  facts: RunFactsKept | undefined,
+  summary: RunReport["summary"] | undefined,
+): Foreseen {
+  const record = judgeEstimates(estimates.judged());
+  if (!summary || !facts) return { outlook: { known: false, reason: "not_accepted_yet" }, record };
+  return { outlook: outlookFor(estimates.pastRuns(), soFar(facts, summary)), record };
+}
+
+export function expectedAt({ outlook, record }: Foreseen, now: number): Expected {
+  return { estimate: estimateAt(outlook, now), record };
 }
 
 function soFar({ order, acceptedAt, agents }: RunFactsKept, summary: RunReport["summary"]): RunSoFar {

@@ -7,7 +7,7 @@ import { snapshotAnswer } from "../live/answers.ts";
 import type { LiveEvent, News } from "../live/event.ts";
 import { isFeedRequest, LiveFeed } from "../live/feed.ts";
 import { AGENT_IDS, type AgentId } from "../opal/agents.ts";
-import { armAlarm, armSafety } from "../platform/alarm.ts";
+import { type AlarmClock, alarmClock, armAlarm, armSafety } from "../platform/alarm.ts";
 import type { BreakerRules } from "../platform/breaker.ts";
 import { now } from "../platform/clock.ts";
 import { objectName, type RunIds, runIds } from "../platform/ids.ts";
@@ -42,14 +42,13 @@ import type { RunRequest } from "../sync/run/request.ts";
 import type { WorkspaceAccount } from "./account.ts";
 import type { ControlDetails, SweepCounts } from "./control.ts";
 import { ControlJournal } from "./control-journal.ts";
-import { judgeEstimates } from "./estimate.ts";
 import { EstimateJournal } from "./estimate-journal.ts";
 import { type Fallback, fallbackOf } from "./fallback.ts";
 import type { GrantedSync, IdempotencyKey, SyncAnswer } from "./granted.ts";
 import { breakerRules, breakerState, leaveToCall, resetBreaker, whyNotStart } from "./guard.ts";
 import { describeHolder } from "./holder.ts";
-import { TO_INBOX, WorkspaceJournal } from "./journal.ts";
-import { type Expected, estimateOf, foresee } from "./learn.ts";
+import { TO_INBOX, type Waits, WorkspaceJournal } from "./journal.ts";
+import { type Expected, expectedAt, type Foreseen, foresee, foreseenOf } from "./learn.ts";
 import { LATENESS_MS, mustAskHolder } from "./lease.ts";
 import { ITSELF, type LogEntry, type LogType } from "./log.ts";
 import { keepAnswer, oncePerKey } from "./once.ts";
@@ -86,38 +85,47 @@ export class Workspace extends DurableObject<Env> {
   readonly #schedules: ScheduleJournal;
   readonly #sockets: LiveSockets<NumberedEntry, null>;
   readonly #live: LiveFeed;
+  readonly #alarmClock: AlarmClock;
   readonly #outboxInFlight = new Set<string>();
   /** Idempotency keys of requests that this instance is answering right now. */
   readonly #keysInFlight = new Set<string>();
   readonly #name: string;
+  /** Made once: every report needs them. */
+  readonly #starting: StartingParts;
+  /** When the workspace's storage was created, in ms since the epoch. */
+  readonly #createdAt: number;
   /** The control as it was last shown to whoever watches; shown once more by a new instance. */
   #controlTold = "";
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#journal = new WorkspaceJournal(ctx.storage);
+    this.#alarmClock = alarmClock(ctx.storage, now);
     this.#control = new ControlJournal(ctx.storage.sql);
     this.#estimates = new EstimateJournal(ctx.storage.sql);
     this.#schedules = new ScheduleJournal(ctx.storage.sql);
     this.#sockets = new LiveSockets(ctx, unfiltered("overview"));
+    if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
+    this.#createdAt = this.#journal.lastTime("created");
     this.#live = new LiveFeed(ctx, {
-      createdAt: () => this.#journal.lastTime("created"),
+      createdAt: this.#createdAt,
       snapshot: () => snapshotAnswer(this.#overview()),
       sessionOfRemote: (remoteId) => this.#journal.sessionOfRemote(remoteId),
       earlierMs: (agentId, sessionId) => this.#journal.earlierMs(agentId, sessionId),
+      logged: () => this.#control.logged,
       logAfter: (seq, limit) => this.#control.logEntriesAfter(seq, limit),
     });
-    if (this.#journal.lastTime("created") === 0) this.#journal.setLastTime("created", now());
     const workspace = this.#journal.workspace() ?? ctx.id.name?.split(":")[0];
     if (workspace === undefined) throw new Error("a workspace object must be called by its name first");
     this.#journal.setWorkspace(workspace);
     this.#name = workspace;
+    this.#starting = this.#startingParts();
   }
 
   /** Grants the lease and starts a run, lets it wait for its turn, or says why not and who stands in the way. */
   async requestSync(order: SyncOrder, idempotency: IdempotencyKey | undefined): Promise<SyncAnswer> {
     return this.#oncePerKey(idempotency, async () => {
-      const answer = await startOrQueue(this.#startingParts(), order, idempotency);
+      const answer = await startOrQueue(this.#starting, order, idempotency);
       if (!answer.ok) return answer;
       // Armed before anything is waited for: whatever happens now, the alarm starts the session.
       const flushed = this.#flush();
@@ -155,7 +163,7 @@ export class Workspace extends DurableObject<Env> {
   /** Takes the run that waits for its turn out of the queue; it ends cancelled. Undefined when it does not wait. */
   async withdraw(sessionId: string, actor: string): Promise<boolean> {
     const isWaiting = this.#control.queue()?.queued.sessionId === sessionId;
-    if (isWaiting) withdrawQueued(this.#startingParts(), actor);
+    if (isWaiting) withdrawQueued(this.#starting, actor);
     await this.#moved();
     return isWaiting;
   }
@@ -181,7 +189,7 @@ export class Workspace extends DurableObject<Env> {
       if (this.#control.switchedOff() === undefined) return;
       this.#control.switchOn();
       this.#control.log("switched_on", actor, now(), { reason });
-      grantQueued(this.#startingParts());
+      grantQueued(this.#starting);
     });
     await this.#moved();
     await this.#endWait();
@@ -231,6 +239,11 @@ export class Workspace extends DurableObject<Env> {
   /** When a run will probably end, with the record of earlier answers. */
   async estimate(sessionId: string): Promise<Expected> {
     return this.#estimate(sessionId);
+  }
+
+  /** The same for whoever asks often: true until the run reports again. */
+  async foreseen(sessionId: string): Promise<Foreseen> {
+    return this.#foreseen(sessionId);
   }
 
   async createSchedule(settings: ScheduleSettings, actor: string): Promise<ScheduleOutcome> {
@@ -334,17 +347,17 @@ export class Workspace extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     const startedAt = now();
-    await this.#withoutThrowing("safety", () => armSafety(this.ctx.storage, startedAt));
+    await this.#withoutThrowing("safety", () => armSafety(this.#alarmClock));
     await this.#withoutThrowing("held_retry", async () => {
-      if ((this.#nextHeldRetry() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#retryHeld();
+      if ((nextHeldRetry(this.#journal.waits()) ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#retryHeld();
     });
     await this.#withoutThrowing("give_up_held", async () => giveUpHeld(this.#placingParts()));
     await this.#withoutThrowing("sweep", async () => {
-      if ((this.#nextSweep() ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#sweep();
+      if ((nextSweep(this.#journal.waits()) ?? Number.POSITIVE_INFINITY) <= startedAt) await this.#sweep();
     });
     await this.#withoutThrowing("queue", async () => {
       if ((this.#control.queue()?.queued.expiresAt ?? Number.POSITIVE_INFINITY) <= startedAt) {
-        withdrawQueued(this.#startingParts(), ITSELF);
+        withdrawQueued(this.#starting, ITSELF);
       }
     });
     await this.#withoutThrowing("flush", async () => {
@@ -471,7 +484,7 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #takeIn(report: RunReport): void {
-    const parts = { ...this.#startingParts(), estimates: this.#estimates, rules: this.#rules() };
+    const parts = { ...this.#starting, estimates: this.#estimates, rules: this.#rules() };
     takeIn({ ...parts, showRun: (run) => this.#appendFeed(run) }, report);
   }
 
@@ -527,10 +540,6 @@ export class Workspace extends DurableObject<Env> {
     }
   }
 
-  #nextHeldRetry(): number | undefined {
-    return nextHeldRetry(this.#journal.oldestHeld(), this.#journal.lastTime("held"));
-  }
-
   async #deliverOutbox(destination: string, messages: readonly OutboxMessage[]): Promise<number> {
     const { storage } = this.ctx;
     const parts = { storage, journal: this.#journal, takeIn: (report: RunReport) => this.#takeIn(report) };
@@ -559,14 +568,9 @@ export class Workspace extends DurableObject<Env> {
     return { overdue: sessions.length, leasesRecovered: Number(isRecovered) };
   }
 
-  #nextSweep(): number | undefined {
-    const isWatching = this.#journal.unsettledCount() > 0 || this.#journal.lease() !== undefined;
-    return isWatching ? this.#journal.lastTime("sweep") + SWEEP_MS : undefined;
-  }
-
   async #moved(): Promise<void> {
     this.#show();
-    this.ctx.waitUntil(this.#flush());
+    if (nextDelivery(this.ctx.storage.sql) !== undefined) this.ctx.waitUntil(this.#flush());
     await this.#arm();
   }
 
@@ -578,19 +582,18 @@ export class Workspace extends DurableObject<Env> {
 
   /** The one place that sets the alarm. */
   async #arm(): Promise<void> {
-    await armAlarm(
-      this.ctx.storage,
-      () => [
+    await armAlarm(this.#alarmClock, () => {
+      const waits = this.#journal.waits();
+      return [
         nextDelivery(this.ctx.storage.sql),
         this.#sockets.nextStall(),
         this.#live.nextStall(),
-        this.#nextHeldRetry(),
-        nextGiveUp(this.#journal),
-        this.#nextSweep(),
-        this.#control.queue()?.queued.expiresAt,
-      ],
-      now,
-    );
+        nextHeldRetry(waits),
+        nextGiveUp(waits),
+        nextSweep(waits),
+        waits.queueExpiresAt,
+      ];
+    });
   }
 
   #outboxPort(): OutboxPort {
@@ -599,6 +602,7 @@ export class Workspace extends DurableObject<Env> {
       inFlight: this.#outboxInFlight,
       now,
       random,
+      gatherMs: () => 0,
       deliver: (destination, messages) => this.#deliverOutbox(destination, messages),
       onFailure: (destination, error, retryAt) => {
         this.#log("warn", "outbox_failed", { destination, error: describeError(error), retry_in_ms: retryAt - now() });
@@ -619,11 +623,11 @@ export class Workspace extends DurableObject<Env> {
   }
 
   #estimate(sessionId: string): Expected {
-    const summary = this.#journal.summaryOf(sessionId);
-    const facts = this.#journal.factsOf(sessionId);
-    const record = judgeEstimates(this.#estimates.judged());
-    if (!summary || !facts) return { estimate: { known: false, reason: "not_accepted_yet" }, record };
-    return { estimate: estimateOf(this.#estimates, facts, summary, now()), record };
+    return expectedAt(this.#foreseen(sessionId), now());
+  }
+
+  #foreseen(sessionId: string): Foreseen {
+    return foreseenOf(this.#estimates, this.#journal.factsOf(sessionId), this.#journal.summaryOf(sessionId));
   }
 
   #session(sessionId: string): DurableObjectStub<SyncSession> {
@@ -642,7 +646,7 @@ export class Workspace extends DurableObject<Env> {
   #numberedLog(): NumberedLog {
     const { oldestSeq, lastSeq } = this.#journal.feedRange();
     return {
-      epoch: String(this.#journal.lastTime("created")),
+      epoch: String(this.#createdAt),
       lastSeq,
       oldestSeq,
       snapshot: () => this.#overview(),
@@ -653,4 +657,8 @@ export class Workspace extends DurableObject<Env> {
   #log(level: "info" | "warn" | "error", event: string, fields: Parameters<typeof log>[2]): void {
     log(level, event, { workspace: this.#name, ...fields });
   }
+}
+
+function nextSweep({ isWatching, sweptAt }: Waits): number | undefined {
+  return isWatching ? sweptAt + SWEEP_MS : undefined;
 }

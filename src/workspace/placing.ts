@@ -5,7 +5,7 @@ import { now } from "../platform/clock.ts";
 import { enqueue } from "../platform/outbox.ts";
 import { type IncomingDelivery, saysSomething } from "../sync/delivery.ts";
 import { type RunRequest, runRequest } from "../sync/run/request.ts";
-import { TO_INBOX, type WorkspaceJournal } from "./journal.ts";
+import { TO_INBOX, type Waits, type WorkspaceJournal } from "./journal.ts";
 
 /** How often a held delivery is tried again, and when its workflow is taken for a foreign one, in ms. */
 const HELD_RETRY_MS = 10_000;
@@ -117,9 +117,8 @@ export function giveUpHeld({ storage, journal }: PlacingParts): void {
 }
 
 /** When the next one is given up; undefined when none is held. */
-export function nextGiveUp(journal: WorkspaceJournal): number | undefined {
-  const oldest = journal.oldestUnplaceable();
-  return oldest === undefined ? undefined : oldest + GIVE_UP_AFTER_MS;
+export function nextGiveUp({ oldestUnplaceable }: Waits): number | undefined {
+  return oldestUnplaceable === undefined ? undefined : oldestUnplaceable + GIVE_UP_AFTER_MS;
 }
 
 /** Tries every workflow that held deliveries speak of again; answers the ids of the runs that were adopted. */
@@ -147,6 +146,6 @@ function adopt({ storage, journal, planForeign }: PlacingParts, remoteId: string
 }
 
 /** When held deliveries are due for another try; undefined when none waits for a binding. */
-export function nextHeldRetry(oldestHeldAt: number | undefined, lastTriedAt: number): number | undefined {
-  return oldestHeldAt === undefined ? undefined : Math.max(lastTriedAt, oldestHeldAt) + HELD_RETRY_MS;
+export function nextHeldRetry({ oldestHeld, heldRetriedAt }: Waits): number | undefined {
+  return oldestHeld === undefined ? undefined : Math.max(heldRetriedAt, oldestHeld) + HELD_RETRY_MS;
 }

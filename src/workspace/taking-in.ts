@@ -11,7 +11,7 @@ import { grantQueued, type StartingParts } from "./starting.ts";
 export interface TakingInParts extends StartingParts {
   readonly estimates: EstimateJournal;
   readonly rules: BreakerRules;
-  /** Inside the transaction: whoever watches is told of the run. */
+  /** Inside the transaction: whoever watches is told of the run, when there is something to see. */
   readonly showRun: (run: RunSummary) => void;
 }
 
@@ -21,14 +21,16 @@ export function takeIn(parts: TakingInParts, report: RunReport): void {
   const { sessionId } = report;
   storage.transactionSync(() => {
     for (const remoteId of report.remoteIds) bindRemote(storage.sql, journal, remoteId, sessionId);
-    takeInCalls(control, rules, report, now());
-    if (!journal.storeRun(report)) return;
+    const areCallsNew = takeInCalls(control, rules, report, now());
+    const stored = journal.storeRun(report);
+    if (stored === undefined) return;
     const isFirstEnd = report.isOver && journal.countEnd(sessionId);
-    learnFrom({ control, estimates }, report, isFirstEnd, now());
+    // What later runs learn follows from the facts.
+    if (stored.isOtherFacts || isFirstEnd) learnFrom({ control, estimates }, report, isFirstEnd, now());
     if (report.isOver) journal.releaseLease(sessionId);
     else journal.confirmLease(sessionId, report.dueAt);
     grantQueued(parts);
-    parts.showRun(report.summary);
+    if (stored.isOtherSummary || areCallsNew) parts.showRun(report.summary);
   });
 }
 

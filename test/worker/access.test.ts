@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { isSameText } from "../../src/access/session.ts";
 import { app } from "../../src/app.ts";
 import { type Answer, API_KEY, ORIGIN, send, status, trigger } from "../support/worker/client.ts";
 import { advanceClock, stopClock } from "../support/worker/faults.ts";
@@ -195,5 +196,27 @@ describe("the cookie", () => {
     });
     expect(answer.status).toBe(200);
     expect(answer.headers.get("Set-Cookie")).toMatch(/^osa_session=;.*Max-Age=0/);
+  });
+});
+
+describe("two texts are the same", () => {
+  test.each(["", "key", "ключ😀", "\u0000"])("when both are %j", (text) => {
+    expect(isSameText(text, text)).toBe(true);
+  });
+
+  test.each([
+    ["key", "kez"],
+    ["key", "ke"],
+    ["ke", "key"],
+    ["", "key"],
+    ["key", ""],
+    ["key\u0000", "key"],
+    ["key", "key\u0000"],
+    ["ключ", "ключи"],
+    // Only as many bytes as the last letter leaves room for.
+    ["ab", "a\u0000"],
+    ["aя", "ab"],
+  ])("but not when one is %j and the other %j", (given, expected) => {
+    expect(isSameText(given, expected)).toBe(false);
   });
 });

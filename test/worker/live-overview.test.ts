@@ -23,6 +23,7 @@ const OVERVIEW = "/api/force-sync/live";
 interface Summary {
   readonly sessionId: string;
   readonly status: string;
+  readonly message: string;
   readonly isOver: boolean;
   readonly progressPercent: number;
   readonly completedAgents: number;
@@ -156,6 +157,20 @@ describe("the overview's socket", () => {
     expect(shown([...before.messages, ...after.messages]).runs).toEqual((await workspaceObject().overview()).runs);
   });
 
+  test("is sent nothing for a report that shows nothing new of its run", async () => {
+    const run = await runningSync();
+    const report = await sessionObject(run.session_id).poke();
+    if (report === undefined) throw new Error("the run is gone");
+    const socket = await watch(OVERVIEW);
+    await shows(socket, (now) => now.runs[0]?.status === "running");
+    const before = socket.messages.length;
+    await workspaceObject().report({ ...report, seq: report.seq + 1, dueAt: (report.dueAt ?? 0) + 1 });
+    const summary = { ...report.summary, message: "Something else" };
+    await workspaceObject().report({ ...report, seq: report.seq + 2, summary });
+    await shows(socket, (now) => now.runs[0]?.message === "Something else");
+    expect(socket.messages).toHaveLength(before + 1);
+  });
+
   test("starts anew with a snapshot for a number the ring has forgotten", async () => {
     const run = await runningSync();
     const report = await sessionObject(run.session_id).poke();
@@ -164,9 +179,14 @@ describe("the overview's socket", () => {
     await shows(first, (now) => now.runs[0]?.status === "running");
     const { epoch, seq } = first.messages.at(-1) ?? { epoch: "", seq: 0 };
     first.close();
-    for (let news = 1; news <= 1_001; news += 77) {
-      const page = Array.from({ length: 77 }, (_, index) => ({ ...report, seq: report.seq + news + index }));
-      await Promise.all(page.map((newer) => workspaceObject().report(newer)));
+    const workspace = workspaceObject();
+    for (let news = 1; news <= 1_101; news += 77) {
+      const page = Array.from({ length: 77 }, (_, index) => {
+        const seq = report.seq + news + index;
+        return { ...report, seq, summary: { ...report.summary, message: `Change ${seq}` } };
+      });
+      // By one stub, so that none overtakes another and is old news.
+      await Promise.all(page.map((newer) => workspace.report(newer)));
     }
     const tooOld = await watch(`${OVERVIEW}?since=${epoch}.${seq}`);
     await shows(tooOld, () => tooOld.messages.length > 0);

@@ -40,6 +40,7 @@ async function completedRun(): Promise<string> {
 /** The tables as the first version had them, with what was in them then. */
 function asWrittenByVersionOne(storage: DurableObjectStorage): void {
   for (const table of ADDED_TO_THE_WORKSPACE) storage.sql.exec(`DROP TABLE IF EXISTS ${table}`);
+  storage.sql.exec("DROP INDEX runs_unsettled");
   for (const [table, column] of [
     ["idempotency_keys", "answer"],
     ["runs", "facts"],

@@ -65,7 +65,7 @@ describe("the answer", () => {
 });
 
 test("of twenty simultaneous triggers one runs, nineteen are told which, and OPAL is called once", async () => {
-  const client = `ok k-13-${crypto.randomUUID()}`;
+  const client = `ok same-key-${crypto.randomUUID()}`;
   const answers = await Promise.all(Array.from({ length: 20 }, () => trigger(client)));
   const [started, ...others] = answers.filter((answer) => answer.status === 200);
   const refused = answers.filter((answer) => answer.status === 409);

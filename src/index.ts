@@ -6,7 +6,7 @@
 //                              opal/client.ts > run/trigger.ts
 //   5 an agent reports         webhooks/routes.ts > authenticate.ts, signature.ts > normalise.ts > receive.ts >
 //                              workspace/placing.ts (when no id of ours is in it) > sync/object.ts (deliver) >
-//                              run/deliver.ts; what belongs to no run: inbox/object.ts
+//                              intake.ts > run/deliver.ts; what belongs to no run: inbox/object.ts
 //   6 tell everyone            platform/outbox.ts > sync/projection.ts (D1), workspace/object.ts (report)
 //   7 show it                  platform/live.ts > dashboard/live.ts > run/view.ts, the same in both places
 //   8 help it                  run/recovery.ts when an agent fails: an earlier result stands in, the agent runs again

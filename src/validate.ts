@@ -5,6 +5,7 @@ import { createMiddleware } from "hono/factory";
 import type { z } from "zod";
 import type { AppEnv } from "./app-env.ts";
 import { isPlainJson } from "./platform/body.ts";
+import { jsonPointer } from "./platform/pointer.ts";
 import { type FieldError, type Refusal, refuse } from "./platform/refusal.ts";
 import { answerRefusal } from "./request.ts";
 
@@ -35,7 +36,7 @@ type Checked = ({ success: true } | { success: false; error: { issues: readonly 
 /** The hook of every `zValidator`: names what is wrong where the caller wrote it. */
 export function refuseInvalid(result: Checked, c: Context): Response | undefined {
   if (result.success) return undefined;
-  const locate = result.target === "query" ? toParameter : result.target === "header" ? toHeaderName : toPointer;
+  const locate = result.target === "query" ? toParameter : result.target === "header" ? toHeaderName : jsonPointer;
   return answerRefusal(c, invalid(result.error.issues, locate));
 }
 
@@ -47,11 +48,6 @@ function invalid(issues: readonly z.core.$ZodIssue[], locate: (path: readonly Pr
   );
   const details = errors.map((error) => `${error.pointer || "/"}: ${error.detail}`);
   return refuse("validation_failed", { detail: `${details.join("; ")}.`, errors, members: { details } });
-}
-
-/** RFC 6901 */
-function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 function toParameter(path: readonly PropertyKey[]): string {

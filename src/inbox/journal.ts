@@ -122,20 +122,6 @@ export class InboxJournal {
     return found && { ...found, repeats };
   }
 
-  /** Ids of the deliveries kept, in their order, after number `seq`. */
-  idsAfter(seq: number, limit: number): { seq: number; deliveryId: string }[] {
-    const row = z
-      .object({ seq: z.number(), delivery_id: z.string() })
-      .transform((found) => ({ seq: found.seq, deliveryId: found.delivery_id }));
-    return readAll(
-      this.#sql,
-      row,
-      "SELECT seq, delivery_id FROM deliveries WHERE seq > ? ORDER BY seq LIMIT ?",
-      seq,
-      limit,
-    );
-  }
-
   bodyParts(deliveryId: string): ArrayBuffer[] {
     return bodyParts(this.#sql, deliveryId);
   }

@@ -84,11 +84,6 @@ export class Inbox extends DurableObject<Env> {
     return pressureOf(this.ctx.storage.sql, now());
   }
 
-  /** Ids of the deliveries kept, in their order, after number `seq`. */
-  async deliveriesAfter(seq: number, limit: number): Promise<{ readonly seq: number; readonly deliveryId: string }[]> {
-    return this.#journal.idsAfter(seq, limit);
-  }
-
   /** Deletes what was received before a time, some of it at once; says how many deliveries it was. */
   async expire(before: number): Promise<number> {
     return this.ctx.storage.transactionSync(() => {

@@ -16,7 +16,12 @@ export interface Intake {
 }
 
 /** Call inside a transaction, and append the events there. */
-export function takeIn(journal: Journal, before: Run, deliveries: readonly IncomingDelivery[], now: number): Intake {
+export function recordDeliveries(
+  journal: Journal,
+  before: Run,
+  deliveries: readonly IncomingDelivery[],
+  now: number,
+): Intake {
   let run = before;
   const events: RunEvent[] = [];
   const tallies: Tally[] = [];

@@ -35,7 +35,7 @@ import { foldVerdicts, type SessionAccount } from "./account.ts";
 import { callFor, opalCredential } from "./calling.ts";
 import { compareReadModel, isSameJson, type RowDifference } from "./check.ts";
 import type { DeliveryOutcome, IncomingDelivery } from "./delivery.ts";
-import { takeIn } from "./intake.ts";
+import { recordDeliveries } from "./intake.ts";
 import { Journal } from "./journal.ts";
 import { nextSpans, project, readSpan, spanOf } from "./projection.ts";
 import { type RunReport, reportOf } from "./report.ts";
@@ -117,7 +117,7 @@ export class SyncSession extends DurableObject<Env> {
     const asked = takeToken(this.#bucket, this.#settings()?.intake ?? DEFAULT_INTAKE, now());
     this.#bucket = asked.bucket;
     if (!asked.isGiven) return { outcome: "throttled" };
-    return this.#takeInTogether(incoming);
+    return this.#recordTogether(incoming);
   }
 
   async cancel(actor: string): Promise<CancelOutcome> {
@@ -313,14 +313,14 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   /** One transaction for all deliveries of a moment; each is answered once it is durable. */
-  readonly #takeInTogether = together(async (deliveries: readonly IncomingDelivery[]) => {
+  readonly #recordTogether = together(async (deliveries: readonly IncomingDelivery[]) => {
     const taken = this.ctx.storage.transactionSync(() => {
-      const intake = takeIn(this.#journal, this.#run, deliveries, now());
+      const intake = recordDeliveries(this.#journal, this.#run, deliveries, now());
       const tallies = intake.tallies.length > 0 ? [[TO_STATS, tallyMessage(intake.tallies)] as const] : [];
       this.#append(intake.events, intake.run, tallies);
       return intake;
     });
-    this.#adopt(taken.events, taken.run);
+    this.#goOnFrom(taken.events, taken.run);
     await this.#moved();
     return taken.outcomes;
   });
@@ -340,7 +340,7 @@ export class SyncSession extends DurableObject<Env> {
       writeBeside(decision);
       this.#append(decision.events, decision.run, []);
     });
-    this.#adopt(decision.events, decision.run);
+    this.#goOnFrom(decision.events, decision.run);
     return decision;
   }
 
@@ -358,7 +358,7 @@ export class SyncSession extends DurableObject<Env> {
   }
 
   /** Only once the transaction has succeeded. */
-  #adopt(events: readonly RunEvent[], run: Run): void {
+  #goOnFrom(events: readonly RunEvent[], run: Run): void {
     this.#run = run;
     this.#journal.remember(events);
   }

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { InboxDelivery, InboxName } from "../inbox/delivery.ts";
 import { sha256Hex } from "../platform/hash.ts";
+import { jsonPointer } from "../platform/pointer.ts";
 import type { FieldError } from "../platform/refusal.ts";
 import type { Headers } from "../sync/delivery.ts";
 import { hashTuple, parseTime, safeWord } from "./identity.ts";
@@ -125,7 +126,9 @@ export interface ReadNotice {
 export async function readNotice(raw: Uint8Array, document: unknown, receipt: NoticeReceipt): Promise<ReadNotice> {
   const { kind, messageId, ...arrival } = receipt;
   const fits = NOTICES[kind].safeParse(document);
-  const errors = fits.success ? [] : fits.error.issues.map(fieldError);
+  const errors = fits.success
+    ? []
+    : fits.error.issues.map(({ path, message: detail }) => ({ pointer: jsonPointer(path), detail }));
   const given = loose.parse(document);
   const word = given.event_type ?? given.type;
   const sha256 = await sha256Hex(raw);
@@ -161,9 +164,4 @@ export async function readNotice(raw: Uint8Array, document: unknown, receipt: No
       raw,
     },
   };
-}
-
-function fieldError(issue: z.core.$ZodIssue): FieldError {
-  const pointer = issue.path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-  return { pointer, detail: issue.message };
 }
